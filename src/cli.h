@@ -1,0 +1,72 @@
+/*
+ * The command line: `harpsweep [options] COMMAND [options] [arguments]`; options may stand
+ * before or after the command.
+ */
+#ifndef HARPSWEEP_CLI_H
+#define HARPSWEEP_CLI_H
+
+#include "conf.h"
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cli_command {
+    CLI_HELP,
+    CLI_VERSION,
+    CLI_RUN,
+    CLI_LIST,
+    CLI_SHOW,
+    CLI_SCHEDULE,
+    CLI_NOW,
+    CLI_KEEP,
+    CLI_CANCEL,
+    CLI_RETRY,
+    CLI_STATUS,
+    CLI_CHECK,
+};
+
+enum cli_format { CLI_FORMAT_TEXT, CLI_FORMAT_JSON };
+
+struct cli {
+    enum cli_command command;
+    enum cli_command help_of; /* CLI_HELP: of which command; CLI_HELP itself for all */
+    const char *config_path;  /* -c, $HARPSWEEP_CONFIG, or the default */
+    int verbosity;            /* number of -v */
+    enum cli_format format;   /* --json, --format=… */
+    bool dry_run;
+    const char *daemon;    /* --daemon; NULL: all */
+    const char *app;       /* --app; NULL: all */
+    const char *state;     /* --state; NULL: all */
+    const char *image_ref; /* schedule's argument */
+    const char *image_id;  /* --image-id */
+    const char *event;     /* --event */
+    const char *choice;    /* --now, --keep: "now", "keep"; else "grace" */
+    const char *reason;    /* --reason */
+    int64_t grace_hours;   /* --grace-hours; -1: not given */
+    int64_t max_jobs;      /* --max-jobs; -1: not given */
+    int64_t limit;         /* --limit; -1: not given */
+    int64_t *ids;          /* job ids; id_count of them */
+    size_t id_count;
+};
+
+#define CLI_DEFAULT_CONFIG "/etc/harpsweep/harpsweep.ini"
+
+/* Reads the arguments. The texts point into argv. cli_free() it. */
+bool cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err) MUST_CHECK;
+void cli_free(struct cli *cli);
+
+/* --help, and help for one command, on standard output. */
+void cli_print_help(enum cli_command command);
+
+/* One function per command, in cmd_*.c: returns the exit code, having printed everything. */
+int cmd_run(const struct cli *cli, const struct conf *conf);
+int cmd_list(const struct cli *cli, const struct conf *conf);
+int cmd_show(const struct cli *cli, const struct conf *conf);
+int cmd_schedule(const struct cli *cli, const struct conf *conf);
+int cmd_change(const struct cli *cli, const struct conf *conf); /* now, keep, cancel, retry */
+int cmd_status(const struct cli *cli, const struct conf *conf);
+int cmd_check(const struct cli *cli); /* reads the settings itself, to report on them */
+
+#endif

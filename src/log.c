@@ -1,0 +1,54 @@
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum log_level log_threshold = LOG_LEVEL_WARNING;
+
+void
+log_set_level(enum log_level level)
+{
+    log_threshold = level;
+}
+
+static void
+log_line(enum log_level level, const char *label, const char *format, va_list args)
+{
+    char line[2048];
+
+    if (level > log_threshold) {
+        return;
+    }
+    (void)vsnprintf(line, sizeof line, format, args);
+    for (char *at = line; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            *at = ' ';
+        }
+    }
+    (void)fprintf(stderr, "harpsweep: %s%s\n", label, line);
+}
+
+#define LOG_FUNCTION(name, level, label)                                                          \
+    void name(const char *format, ...)                                                            \
+    {                                                                                             \
+        va_list args;                                                                             \
+                                                                                                  \
+        va_start(args, format);                                                                   \
+        log_line(level, label, format, args);                                                     \
+        va_end(args);                                                                             \
+    }
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR, "error: ")
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING, "warning: ")
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO, "")
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, "debug: ")
+
+void
+log_err(const struct err *err)
+{
+    log_error("%s", err->text);
+    if (err->hint[0] != '\0') {
+        (void)fprintf(stderr, "harpsweep: hint: %s\n", err->hint);
+    }
+}
