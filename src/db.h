@@ -96,6 +96,9 @@ bool db_bool(const struct db_result *result, int row, int column);   /* false fo
 const char *db_column_name(const struct db_result *result, int column);
 int db_columns(const struct db_result *result);
 
-/* Messages of RAISE NOTICE go to the log as information. */
+/* What functions RAISE as a notice or warning goes to the log as a warning. */
+
+/* libpq's version, for --version. */
+int db_library_version(void);
 
 #endif

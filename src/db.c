@@ -1,0 +1,462 @@
+#include "db.h"
+
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long a statement may take before the connection is given up (milliseconds): every one of
+ * ours takes a fraction of a second, so a longer silence is a dead server or a row that somebody
+ * holds locked. */
+#define DB_QUERY_TIMEOUT_MS 30000
+
+struct db {
+    PGconn *conn;
+    char *conninfo;
+    bool busy;
+    bool flushing;
+    bool failed;
+    bool between; /* the NULL that ends a step's results has to be read yet */
+    size_t steps;
+    size_t done;
+    int64_t sent_at;
+    PGresult *results[DB_STEPS_MAX];
+    struct err failure;
+};
+
+/* libpq's messages end in a newline and may hold several, one per host. */
+static void
+db_message(const char *message, char *line, size_t size)
+{
+    size_t length;
+
+    (void)snprintf(line, size, "%s", message);
+    length = strlen(line);
+    while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == ' ')) {
+        line[--length] = '\0';
+    }
+    for (char *at = line; *at != '\0'; at++) {
+        if (*at == '\n' || *at == '\t') {
+            *at = ' ';
+        }
+    }
+}
+
+static void
+db_notice(void *unused, const PGresult *result)
+{
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    (void)unused;
+    if (text != NULL) {
+        log_warning("%s", text);
+    }
+}
+
+/* A failed connection has no SQLSTATE in libpq. These words are the server's in English; where
+ * it speaks another language the failure counts as "unavailable", which cron repeats. */
+static bool
+db_is_refusal(const char *message)
+{
+    static const char *const refusals[] = {"authentication failed", "no password supplied",
+                                           "does not exist", "pg_hba.conf"};
+
+    if (strstr(message, "No such file or directory") != NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        if (strstr(message, refusals[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+db_disconnect(struct db *db)
+{
+    for (size_t i = 0; i < DB_STEPS_MAX; i++) {
+        PQclear(db->results[i]);
+        db->results[i] = NULL;
+    }
+    PQfinish(db->conn);
+    db->conn = NULL;
+    db->busy = false;
+}
+
+static bool
+db_connect(struct db *db, struct err *err)
+{
+    /* What stands before dbname can be overridden by the settings' conninfo, what stands after
+     * it cannot. */
+    static const char *const keywords[] = {
+        "connect_timeout",      "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "target_session_attrs", "dbname",          "client_encoding",     "fallback_application_name",
+        NULL};
+    const char *const values[] = {"10",         "30",         "10",   "3",
+                                  "read-write", db->conninfo, "UTF8", "harpsweep",
+                                  NULL};
+    char line[900];
+
+    db_disconnect(db);
+    db->conn = PQconnectdbParams(keywords, values, 1);
+    if (db->conn == NULL) {
+        return err_set(err, ERR_INTERNAL, "libpq could not allocate a connection");
+    }
+    if (PQstatus(db->conn) == CONNECTION_OK && PQsetnonblocking(db->conn, 1) == 0 &&
+        PQenterPipelineMode(db->conn) == 1) {
+        (void)PQsetNoticeReceiver(db->conn, db_notice, NULL);
+        return true;
+    }
+    db_message(PQerrorMessage(db->conn), line, sizeof line);
+    db_disconnect(db);
+    (void)err_set(err, db_is_refusal(line) ? ERR_CONFIG : ERR_DB_LOST,
+                  "database: no connection: %s", line);
+    return err_hint(err, "compare [database] conninfo with what psql needs to connect");
+}
+
+bool
+db_open(const char *conninfo, struct db **ret_db, struct err *err)
+{
+    PQconninfoOption *parsed = PQconninfoParse(conninfo, NULL);
+    struct db *db;
+
+    if (parsed == NULL) {
+        /* libpq's own message would quote the text, which may hold a password. */
+        (void)err_set(err, ERR_CONFIG, "[database] conninfo is not a PostgreSQL connection string");
+        return err_hint(err, "for example: conninfo = host=/run/postgresql dbname=nextcloud");
+    }
+    PQconninfoFree(parsed);
+    db = mem_alloc(1, sizeof *db);
+    db->conninfo = mem_strdup(conninfo);
+    if (!db_connect(db, err)) {
+        db_close(db);
+        return false;
+    }
+    *ret_db = db;
+    return true;
+}
+
+bool
+db_reopen(struct db *db, struct err *err)
+{
+    return db_connect(db, err);
+}
+
+void
+db_close(struct db *db)
+{
+    if (db != NULL) {
+        db_disconnect(db);
+        mem_wipe_free(db->conninfo);
+        mem_free(db);
+    }
+}
+
+bool
+db_is_open(const struct db *db)
+{
+    return db->conn != NULL;
+}
+
+static enum err_kind
+db_kind_of_state(const char *state)
+{
+    static const struct {
+        const char *prefix;
+        enum err_kind kind;
+    } kinds[] = {
+        {"08", ERR_DB_LOST},    {"57P0", ERR_DB_LOST},  {"25006", ERR_DB_LOST},
+        {"40001", ERR_DB_AGAIN}, {"40P01", ERR_DB_AGAIN}, {"55P03", ERR_DB_AGAIN},
+        {"57014", ERR_DB_AGAIN}, {"3F000", ERR_SCHEMA},   {"42P01", ERR_SCHEMA},
+        {"42703", ERR_SCHEMA},  {"42704", ERR_SCHEMA},  {"42883", ERR_SCHEMA},
+        {"42501", ERR_SCHEMA},
+    };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strncmp(state, kinds[i].prefix, strlen(kinds[i].prefix)) == 0) {
+            return kinds[i].kind;
+        }
+    }
+    return ERR_DB;
+}
+
+static void
+db_fail(struct db *db, const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    enum err_kind kind;
+    char line[900];
+
+    if (db->failed) {
+        return; /* the first failure is the cause of the others */
+    }
+    db->failed = true;
+    kind = state == NULL ? ERR_DB_LOST : db_kind_of_state(state);
+    db_message(text != NULL ? text : PQresultErrorMessage(result), line, sizeof line);
+    (void)err_set(&db->failure, kind, "database: %s%s%s%s", line, state == NULL ? "" : " (SQLSTATE ",
+                  state == NULL ? "" : state, state == NULL ? "" : ")");
+    if (kind == ERR_SCHEMA && strcmp(state, "42501") == 0) {
+        (void)err_hint(&db->failure, "grant harpsweep_worker to this database user");
+    } else if (kind == ERR_SCHEMA) {
+        (void)err_hint(&db->failure, "install or upgrade the schema: psql -f sql/install.sql");
+    }
+}
+
+static void
+db_lose(struct db *db)
+{
+    char line[900];
+
+    if (!db->failed) {
+        db_message(PQerrorMessage(db->conn), line, sizeof line);
+        db->failed = true;
+        (void)err_set(&db->failure, ERR_DB_LOST, "database: connection lost: %s",
+                      line[0] == '\0' ? "closed by the server" : line);
+    }
+}
+
+bool
+db_send(struct db *db, const struct db_step *steps, size_t count, struct err *err)
+{
+    if (db->conn == NULL || db->busy || count > DB_STEPS_MAX) {
+        return err_set(err, db->conn == NULL ? ERR_DB_LOST : ERR_INTERNAL,
+                       db->conn == NULL ? "database: not connected" : "database: still busy");
+    }
+    db->steps = count;
+    db->done = 0;
+    db->failed = false;
+    db->between = false;
+    db->sent_at = clock_boot_ms();
+    for (size_t i = 0; i < count; i++) {
+        const struct db_args *args = steps[i].args;
+
+        PQclear(db->results[i]);
+        db->results[i] = NULL;
+        if (PQsendQueryParams(db->conn, steps[i].sql, args == NULL ? 0 : args->count, NULL,
+                              args == NULL ? NULL : (const char *const *)args->values, NULL, NULL,
+                              0) != 1) {
+            db_lose(db);
+        }
+    }
+    if (db->failed || PQpipelineSync(db->conn) != 1 || PQflush(db->conn) < 0) {
+        db_lose(db);
+        *err = db->failure;
+        db_disconnect(db);
+        return false;
+    }
+    db->busy = true;
+    db->flushing = true;
+    return true;
+}
+
+/* One result, or the end of one. True when the whole exchange has ended. */
+static bool
+db_receive(struct db *db)
+{
+    PGresult *result = PQgetResult(db->conn);
+    ExecStatusType status;
+
+    if (result == NULL) {
+        if (!db->between) {
+            db_lose(db); /* nothing more comes although something is due */
+            return true;
+        }
+        db->between = false;
+        db->done++;
+        return false;
+    }
+    status = PQresultStatus(result);
+    if (status == PGRES_PIPELINE_SYNC) {
+        PQclear(result);
+        return true;
+    }
+    /* PIPELINE_ABORTED follows a failure that is recorded already. */
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_PIPELINE_ABORTED) {
+        db_fail(db, result);
+    }
+    db->between = true;
+    if (db->done < db->steps) {
+        PQclear(db->results[db->done]);
+        db->results[db->done] = result;
+    } else {
+        PQclear(result); /* an error of the commit itself */
+    }
+    return PQstatus(db->conn) == CONNECTION_BAD;
+}
+
+enum db_progress
+db_advance(struct db *db, struct err *err)
+{
+    bool ended = false;
+
+    if (!db->busy) {
+        return DB_IDLE;
+    }
+    if (db->flushing) {
+        int left = PQflush(db->conn);
+
+        db->flushing = left == 1;
+        ended = left < 0;
+    }
+    ended = ended || PQconsumeInput(db->conn) != 1;
+    while (!ended && !PQisBusy(db->conn)) {
+        ended = db_receive(db);
+    }
+    if (PQstatus(db->conn) == CONNECTION_BAD) {
+        db_lose(db);
+        ended = true;
+    }
+    if (!ended) {
+        return DB_BUSY;
+    }
+    db->busy = false;
+    if (!db->failed) {
+        return DB_FINISHED;
+    }
+    *err = db->failure;
+    if (err->kind == ERR_DB_LOST) {
+        db_disconnect(db);
+    }
+    return DB_BROKEN;
+}
+
+int
+db_fd(const struct db *db)
+{
+    return db->conn == NULL ? -1 : PQsocket(db->conn);
+}
+
+bool
+db_wants_write(const struct db *db)
+{
+    return db->busy && db->flushing;
+}
+
+int64_t
+db_sent_at(const struct db *db)
+{
+    return db->sent_at;
+}
+
+bool
+db_exchange(struct db *db, const struct db_step *steps, size_t count, int64_t timeout_ms,
+            struct err *err)
+{
+    int64_t deadline = clock_boot_ms() + timeout_ms;
+
+    if (!db_send(db, steps, count, err)) {
+        return false;
+    }
+    for (;;) {
+        enum db_progress progress = db_advance(db, err);
+        int64_t left = deadline - clock_boot_ms();
+        struct pollfd poll_fd = {.fd = db_fd(db), .events = POLLIN};
+
+        if (progress != DB_BUSY) {
+            return progress == DB_FINISHED;
+        }
+        if (left <= 0) {
+            db_disconnect(db);
+            return err_set(err, ERR_DB_LOST, "database: no answer within %" PRId64 " s",
+                           timeout_ms / 1000);
+        }
+        if (db_wants_write(db)) {
+            poll_fd.events |= POLLOUT;
+        }
+        if (poll(&poll_fd, 1, (int)left) < 0 && errno != EINTR) {
+            return err_set(err, ERR_INTERNAL, "poll: %s", strerror(errno));
+        }
+    }
+}
+
+bool
+db_query(struct db *db, const char *sql, const struct db_args *args, struct db_result **ret_result,
+         struct err *err)
+{
+    struct db_step step = {.sql = sql, .args = args};
+
+    if (!db_exchange(db, &step, 1, DB_QUERY_TIMEOUT_MS, err)) {
+        return false;
+    }
+    *ret_result = db_take(db, 0);
+    return true;
+}
+
+/* A db_result is a PGresult that the rest of the program can't look into. */
+static const PGresult *
+db_pg(const struct db_result *result)
+{
+    return (const PGresult *)result;
+}
+
+struct db_result *
+db_take(struct db *db, size_t index)
+{
+    PGresult *result = db->results[index];
+
+    db->results[index] = NULL;
+    return (struct db_result *)result;
+}
+
+void
+db_result_free(struct db_result *result)
+{
+    PQclear((PGresult *)result);
+}
+
+int
+db_rows(const struct db_result *result)
+{
+    return PQntuples(db_pg(result));
+}
+
+int
+db_columns(const struct db_result *result)
+{
+    return PQnfields(db_pg(result));
+}
+
+const char *
+db_column_name(const struct db_result *result, int column)
+{
+    return PQfname(db_pg(result), column);
+}
+
+bool
+db_is_null(const struct db_result *result, int row, int column)
+{
+    return PQgetisnull(db_pg(result), row, column) != 0;
+}
+
+const char *
+db_text(const struct db_result *result, int row, int column)
+{
+    return PQgetvalue(db_pg(result), row, column);
+}
+
+int64_t
+db_int(const struct db_result *result, int row, int column)
+{
+    return strtoll(db_text(result, row, column), NULL, 10);
+}
+
+bool
+db_bool(const struct db_result *result, int row, int column)
+{
+    return db_text(result, row, column)[0] == 't';
+}
+
+int
+db_library_version(void)
+{
+    return PQlibVersion();
+}

@@ -1,0 +1,90 @@
+#include "db.h"
+#include "mem.h"
+
+#include <inttypes.h>
+
+void
+db_args_clear(struct db_args *args)
+{
+    for (int i = 0; i < args->count; i++) {
+        mem_free(args->values[i]);
+        args->values[i] = NULL;
+    }
+    args->count = 0;
+}
+
+static void
+db_arg_own(struct db_args *args, char *value)
+{
+    if (args->count == DB_ARGS_MAX) {
+        mem_free(value); /* the server then refuses a statement that lacks a parameter */
+        return;
+    }
+    args->values[args->count++] = value;
+}
+
+void
+db_arg_text(struct db_args *args, const char *value)
+{
+    db_arg_own(args, mem_strdup(value));
+}
+
+void
+db_arg_int(struct db_args *args, int64_t value)
+{
+    db_arg_own(args, mem_printf("%" PRId64, value));
+}
+
+void
+db_arg_bool(struct db_args *args, bool value)
+{
+    db_arg_own(args, mem_strdup(value ? "t" : "f"));
+}
+
+void
+db_arg_array(struct db_args *args, struct buf *array)
+{
+    (void)buf_add(array, "}", 1);
+    db_arg_own(args, mem_strdup(buf_text(array)));
+    buf_free(array);
+}
+
+void
+db_array_begin(struct buf *array)
+{
+    buf_init(array, SIZE_MAX / 2);
+    (void)buf_add(array, "{", 1);
+}
+
+static void
+db_array_comma(struct buf *array)
+{
+    if (array->length > 1) {
+        (void)buf_add(array, ",", 1);
+    }
+}
+
+void
+db_array_text(struct buf *array, const char *value)
+{
+    db_array_comma(array);
+    if (value == NULL) {
+        (void)buf_add(array, "NULL", 4);
+        return;
+    }
+    (void)buf_add(array, "\"", 1);
+    for (const char *at = value; *at != '\0'; at++) {
+        if (*at == '"' || *at == '\\') {
+            (void)buf_add(array, "\\", 1);
+        }
+        (void)buf_add(array, at, 1);
+    }
+    (void)buf_add(array, "\"", 1);
+}
+
+void
+db_array_int(struct buf *array, int64_t value)
+{
+    db_array_comma(array);
+    (void)buf_printf(array, "%" PRId64, value);
+}
