@@ -1,0 +1,15 @@
+-- Removes old rows of runs, as prune.sql does with jobs.
+-- $1 int history_days  $2 int most rows
+-- Result: id of each row removed.
+with old as materialized (
+    select r.id
+      from harpsweep.run r
+     where r.finished_at < now() - $1::int * interval '1 day'
+     order by r.finished_at
+     limit $2::int
+       for update skip locked
+)
+delete from harpsweep.run r
+ using old
+ where r.id = old.id
+returning r.id

@@ -1,0 +1,72 @@
+-- Records results of claimed jobs. A result counts only while its claim does: token and attempt must
+-- both be the row's. Whoever comes late changes nothing and is told so.
+--
+-- $1 uuid token of the run
+-- $2 bigint[] ids         $3 int[] attempts     $4 text[] done, wait, hold, retry, fail, release
+-- $5 text[] final state of a done one           $6 int[] HTTP status (null: none)
+-- $7 bigint[] bytes freed $8 text[] reasons     $9 bigint[] duration in milliseconds
+-- $10 int[] least delay of a retry in seconds
+-- $11 int in_use_recheck_hours  $12 int in_use_max_rechecks  $13 int max_failures
+--
+-- Result: id, outcome (recorded; already: this very result stands there, its acknowledgement was
+-- lost; late: the row is somebody else's now), state.
+with result as materialized (
+    select r.id, r.attempt, r.action, r.final, r.http_status, r.bytes, r.reason, r.duration_ms,
+           r.min_delay
+      from unnest($2::bigint[], $3::int[], $4::text[], $5::text[], $6::int[], $7::bigint[],
+                  $8::text[], $9::bigint[], $10::int[])
+           as r(id, attempt, action, final, http_status, bytes, reason, duration_ms, min_delay)
+),
+target as materialized (
+    select j.id, r.action, r.http_status, r.bytes, r.reason, r.duration_ms, r.min_delay,
+           case when r.action = 'done' then r.final::harpsweep.job_state
+                when j.end_wanted is not null then j.end_wanted
+                when r.action = 'fail' then 'failed'
+                when r.action = 'retry' and j.failures + 1 >= $13::int then 'failed'
+                when r.action = 'wait' and j.rechecks + 1 >= $12::int then 'in_use'
+                else 'pending' end::harpsweep.job_state as state
+      from result r
+           join harpsweep.job j on j.id = r.id
+     where j.state = 'claimed'
+       and j.claim_token = $1::uuid
+       and j.attempts = r.attempt
+     order by j.id
+       for update of j
+),
+recorded as (
+    update harpsweep.job j
+       set state = t.state,
+           next_at = case when t.state = 'pending' then greatest(j.not_before, now() + case t.action
+               when 'retry' then greatest(
+                   t.min_delay * interval '1 second',
+                   least(interval '6 hours', interval '60 seconds' * 2 ^ least(j.failures, 20))
+                       * (0.5 + random()))
+               when 'release' then interval '0'
+               else $11::int * interval '1 hour' end) end,
+           failures = j.failures + (t.action in ('retry', 'fail'))::int,
+           rechecks = j.rechecks + (t.action = 'wait')::int,
+           lost_claims = 0,
+           end_wanted = null,
+           finished_at = case when t.state <> 'pending' then now() end,
+           http_status = t.http_status,
+           bytes_freed = t.bytes,
+           duration_ms = t.duration_ms,
+           last_error = case when t.action in ('retry', 'fail') then t.reason
+                             when t.action = 'done' then null
+                             else j.last_error end,
+           hold_reason = case when t.state in ('kept', 'cancelled') then j.hold_reason
+                              when t.action in ('retry', 'fail') then null
+                              else t.reason end
+      from target t
+     where j.id = t.id
+    returning j.id, j.state
+)
+select r.id,
+       case when d.id is not null then 'recorded'
+            when j.claim_token = $1::uuid and j.attempts = r.attempt and j.state <> 'claimed'
+                then 'already'
+            else 'late' end as outcome,
+       coalesce(d.state, j.state)::text as state
+  from result r
+       left join recorded d on d.id = r.id
+       left join harpsweep.job j on j.id = r.id

@@ -1,0 +1,222 @@
+#include "jobs.h"
+
+#include "mem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef HARPSWEEP_VERSION
+#define HARPSWEEP_VERSION "dev"
+#endif
+
+bool
+jobs_make_token(char ret_token[JOBS_TOKEN_SIZE], struct err *err)
+{
+    static const char source[] = "/dev/urandom";
+    unsigned char bytes[16];
+    FILE *file = fopen(source, "rb");
+    size_t got;
+
+    if (file == NULL) {
+        return err_set(err, ERR_INTERNAL, "%s: %s", source, strerror(errno));
+    }
+    got = fread(bytes, 1, sizeof bytes, file);
+    (void)fclose(file);
+    if (got != sizeof bytes) {
+        return err_set(err, ERR_INTERNAL, "%s: too few random bytes", source);
+    }
+    /* RFC 9562, version 4. */
+    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+    (void)snprintf(ret_token, JOBS_TOKEN_SIZE,
+                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", bytes[0],
+                   bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7], bytes[8],
+                   bytes[9], bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]);
+    return true;
+}
+
+void
+job_clear(struct job *job)
+{
+    mem_free(job->appid);
+    mem_free(job->image_ref);
+    mem_free(job->image_id);
+    memset(job, 0, sizeof *job);
+}
+
+void
+jobs_claim_args(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask)
+{
+    db_arg_array(args, &ask->daemons);
+    db_arg_array(args, &ask->slots);
+    db_arg_int(args, ask->discover);
+    db_arg_array(args, &ask->known);
+    db_arg_array(args, &ask->met);
+    db_arg_text(args, ask->app);
+    db_arg_bool(args, ask->enabled);
+    db_arg_int(args, ask->grace_hours);
+    db_arg_text(args, run->token);
+    db_arg_text(args, run->claimed_by);
+    db_arg_int(args, ask->lease_ms);
+    db_arg_int(args, ask->max_failures);
+    db_arg_int(args, HARPSWEEP_SCHEMA_VERSION);
+    db_arg_bool(args, ask->despite_pause);
+}
+
+/* Columns of claim.sql. */
+enum {
+    CLAIM_KIND,
+    CLAIM_DAEMON,
+    CLAIM_NUMBER,
+    CLAIM_ATTEMPTS,
+    CLAIM_STATE,
+    CLAIM_APPID,
+    CLAIM_IMAGE_REF,
+    CLAIM_IMAGE_ID,
+    CLAIM_CHOICE,
+    CLAIM_ORPHANED_AT_MS,
+};
+
+static enum jobs_claim_kind
+jobs_claim_kind(const char *kind, const char *state)
+{
+    if (strcmp(kind, "job") == 0) {
+        return strcmp(state, "claimed") == 0 ? JOBS_CLAIMED : JOBS_ENDED;
+    }
+    if (strcmp(kind, "planned") == 0) {
+        return JOBS_PLANNED;
+    }
+    if (strcmp(kind, "met") == 0) {
+        return JOBS_MET;
+    }
+    return strcmp(kind, "unknown") == 0 ? JOBS_UNKNOWN : JOBS_PAUSED;
+}
+
+void
+jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *ret_row)
+{
+    memset(ret_row, 0, sizeof *ret_row);
+    ret_row->state = db_text(result, row, CLAIM_STATE);
+    ret_row->kind = jobs_claim_kind(db_text(result, row, CLAIM_KIND), ret_row->state);
+    ret_row->daemon = db_text(result, row, CLAIM_DAEMON);
+    ret_row->number = db_int(result, row, CLAIM_NUMBER);
+    if (ret_row->kind == JOBS_CLAIMED || ret_row->kind == JOBS_ENDED) {
+        struct job *job = &ret_row->job;
+
+        job->id = ret_row->number;
+        job->attempt = (int)db_int(result, row, CLAIM_ATTEMPTS);
+        job->appid = mem_strdup(db_text(result, row, CLAIM_APPID));
+        job->image_ref = mem_strdup(db_text(result, row, CLAIM_IMAGE_REF));
+        job->image_id = db_is_null(result, row, CLAIM_IMAGE_ID)
+                            ? NULL
+                            : mem_strdup(db_text(result, row, CLAIM_IMAGE_ID));
+        job->explicit_now = strcmp(db_text(result, row, CLAIM_CHOICE), "now") == 0;
+        job->orphaned_at_ms = db_int(result, row, CLAIM_ORPHANED_AT_MS);
+    }
+}
+
+void
+jobs_confirm_args(struct db_args *args, const struct jobs_run *run, struct buf *ids,
+                  struct buf *attempts)
+{
+    db_arg_text(args, run->token);
+    db_arg_array(args, ids);
+    db_arg_array(args, attempts);
+}
+
+static const char *
+jobs_action_name(enum jobs_action action)
+{
+    switch (action) {
+    case JOBS_DONE:
+        return "done";
+    case JOBS_WAIT:
+        return "wait";
+    case JOBS_HOLD:
+        return "hold";
+    case JOBS_RETRY:
+        return "retry";
+    case JOBS_FAIL:
+        return "fail";
+    case JOBS_RELEASE:
+        break;
+    }
+    return "release";
+}
+
+void
+jobs_record_args(struct db_args *args, const struct jobs_run *run,
+                 struct jobs_result *const *results, size_t count, const struct jobs_limits *limits)
+{
+    enum { ID, ATTEMPT, ACTION, STATE, STATUS, BYTES, REASON, DURATION, DELAY, ARRAYS };
+    struct buf arrays[ARRAYS];
+
+    for (size_t i = 0; i < ARRAYS; i++) {
+        db_array_begin(&arrays[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct jobs_result *result = results[i];
+        bool done = result->action == JOBS_DONE;
+
+        db_array_int(&arrays[ID], result->id);
+        db_array_int(&arrays[ATTEMPT], result->attempt);
+        db_array_text(&arrays[ACTION], jobs_action_name(result->action));
+        db_array_text(&arrays[STATE], done ? verdict_state_name(result->state) : NULL);
+        if (result->http_status == 0) {
+            db_array_text(&arrays[STATUS], NULL);
+        } else {
+            db_array_int(&arrays[STATUS], result->http_status);
+        }
+        if (done) {
+            db_array_int(&arrays[BYTES], result->bytes_freed);
+        } else {
+            db_array_text(&arrays[BYTES], NULL);
+        }
+        db_array_text(&arrays[REASON], result->reason[0] == '\0' ? NULL : result->reason);
+        db_array_int(&arrays[DURATION], result->duration_ms);
+        db_array_int(&arrays[DELAY], result->min_delay_s);
+    }
+    db_arg_text(args, run->token);
+    for (size_t i = 0; i < ARRAYS; i++) {
+        db_arg_array(args, &arrays[i]);
+    }
+    db_arg_int(args, limits->in_use_recheck_hours);
+    db_arg_int(args, limits->in_use_max_rechecks);
+    db_arg_int(args, limits->max_failures);
+}
+
+void
+jobs_read_record(const struct db_result *result, int row, struct jobs_record_row *ret_row)
+{
+    const char *outcome = db_text(result, row, 1);
+
+    ret_row->id = db_int(result, row, 0);
+    ret_row->state = db_text(result, row, 2);
+    if (strcmp(outcome, "recorded") == 0) {
+        ret_row->outcome = JOBS_RECORDED;
+    } else {
+        ret_row->outcome = strcmp(outcome, "already") == 0 ? JOBS_ALREADY : JOBS_LATE;
+    }
+}
+
+void
+jobs_run_finished_args(struct db_args *args, const struct jobs_run *run, int64_t duration_ms,
+                       int exit_code, const struct jobs_totals *totals, const char *note)
+{
+    const int64_t numbers[] = {totals->claimed, totals->removed,    totals->untagged,
+                               totals->absent,  totals->in_use,     totals->held,
+                               totals->retried, totals->failed,     totals->given_back,
+                               totals->late,    totals->bytes_freed};
+
+    db_arg_text(args, run->token);
+    db_arg_text(args, run->host);
+    db_arg_int(args, run->pid);
+    db_arg_text(args, HARPSWEEP_VERSION);
+    db_arg_int(args, duration_ms);
+    db_arg_int(args, exit_code);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        db_arg_int(args, numbers[i]);
+    }
+    db_arg_text(args, note);
+}

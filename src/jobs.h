@@ -1,0 +1,138 @@
+/*
+ * The statements of a run: claim, confirm, record, and what a run leaves behind.
+ * The SQL itself stands in sql/queries/; this file fills in parameters and reads
+ * results. Every `…_args` function adds the parameters of one statement.
+ */
+#ifndef HARPSWEEP_JOBS_H
+#define HARPSWEEP_JOBS_H
+
+#include "db.h"
+#include "verdict.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JOBS_TOKEN_SIZE 37 /* a uuid as text, and the NUL */
+
+/* A random token for a run's claims. False where the system has no random numbers. */
+bool jobs_make_token(char ret_token[JOBS_TOKEN_SIZE], struct err *err) MUST_CHECK;
+
+/* Who the run is. */
+struct jobs_run {
+    char token[JOBS_TOKEN_SIZE];
+    char host[64];
+    int pid;
+    char claimed_by[80]; /* host:pid */
+};
+
+/* A claimed job. */
+struct job {
+    int64_t id;
+    int attempt; /* fences results together with the run's token */
+    char *appid;
+    char *image_ref;
+    char *image_id; /* NULL where it was not recorded */
+    bool explicit_now;
+    int64_t orphaned_at_ms;
+};
+
+void job_clear(struct job *job);
+
+/* What to claim. */
+struct jobs_ask {
+    struct buf daemons; /* arrays begun with db_array_begin() */
+    struct buf slots;
+    struct buf known;
+    struct buf met;
+    int discover;
+    const char *app; /* NULL: all */
+    bool enabled;
+    int64_t grace_hours;
+    int64_t lease_ms;
+    int64_t max_failures;
+    bool despite_pause;
+};
+
+void jobs_claim_args(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask);
+
+/* One row of a claim's answer. */
+enum jobs_claim_kind {
+    JOBS_CLAIMED,
+    JOBS_ENDED,   /* a job that became final instead: kept, cancelled or failed */
+    JOBS_PLANNED, /* number: new rows that got their grace */
+    JOBS_MET,
+    JOBS_UNKNOWN,
+    JOBS_PAUSED,
+};
+
+struct jobs_claim_row {
+    enum jobs_claim_kind kind;
+    const char *daemon; /* valid as long as the result */
+    int64_t number;
+    const char *state; /* of a JOBS_ENDED */
+    struct job job;    /* of a JOBS_CLAIMED and JOBS_ENDED; the caller owns it */
+};
+
+void jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *ret_row);
+
+/* Which claims to confirm: ids and attempts are arrays begun with db_array_begin(). */
+void jobs_confirm_args(struct db_args *args, const struct jobs_run *run, struct buf *ids,
+                       struct buf *attempts);
+
+/* What became of an attempt. */
+enum jobs_action { JOBS_DONE, JOBS_WAIT, JOBS_HOLD, JOBS_RETRY, JOBS_FAIL, JOBS_RELEASE };
+
+struct jobs_result {
+    int64_t id;
+    int attempt;
+    enum jobs_action action;
+    enum verdict_state state; /* of JOBS_DONE */
+    long http_status;         /* 0: no answer */
+    int64_t bytes_freed;
+    int64_t duration_ms;
+    int64_t min_delay_s;
+    char *reason; /* "" for none; owned */
+};
+
+struct jobs_limits {
+    int64_t in_use_recheck_hours;
+    int64_t in_use_max_rechecks;
+    int64_t max_failures;
+};
+
+/* results: count of them, not taken over. */
+void jobs_record_args(struct db_args *args, const struct jobs_run *run,
+                      struct jobs_result *const *results, size_t count,
+                      const struct jobs_limits *limits);
+
+/* One row of a record's answer. */
+enum jobs_recorded { JOBS_RECORDED, JOBS_ALREADY, JOBS_LATE };
+
+struct jobs_record_row {
+    int64_t id;
+    enum jobs_recorded outcome;
+    const char *state; /* the row's state now; "" where the row is gone; valid as the result */
+};
+
+void jobs_read_record(const struct db_result *result, int row, struct jobs_record_row *ret_row);
+
+/* What a run did: the row of harpsweep.run and the summary line. */
+struct jobs_totals {
+    int64_t claimed;
+    int64_t removed;
+    int64_t untagged;
+    int64_t absent;
+    int64_t in_use;
+    int64_t held;
+    int64_t retried;
+    int64_t failed;
+    int64_t given_back;
+    int64_t late;
+    int64_t bytes_freed;
+};
+
+void jobs_run_finished_args(struct db_args *args, const struct jobs_run *run, int64_t duration_ms,
+                            int exit_code, const struct jobs_totals *totals, const char *note);
+
+#endif
