@@ -122,6 +122,11 @@ comment on index harpsweep.job_one_open_per_image is 'At most one open job per d
 create index job_prunable on harpsweep.job (finished_at) where finished_at is not null and state <> 'failed';
 comment on index harpsweep.job_prunable is 'Final jobs by age: history_days and the view daily. Failed jobs are never pruned.';
 
+create index job_failed on harpsweep.job (daemon, finished_at) where state = 'failed';
+comment on index harpsweep.job_failed is 'Failed jobs: few, never pruned, and looked for by every status.';
+comment on index harpsweep.job_pkey is 'Jobs by number.';
+comment on sequence harpsweep.job_id_seq is 'Numbers of the jobs.';
+
 create table harpsweep.run (
     id            bigint generated always as identity primary key,
     token         uuid not null unique,
@@ -168,6 +173,10 @@ comment on column harpsweep.run.note is 'Why it ended early, and which daemons i
 create index run_finished on harpsweep.run (finished_at);
 comment on index harpsweep.run_finished is 'Runs by age, for pruning and for the newest.';
 
+comment on index harpsweep.run_pkey is 'Runs by number.';
+comment on index harpsweep.run_token_key is 'A run leaves one row, however often it has to say so.';
+comment on sequence harpsweep.run_id_seq is 'Numbers of the runs.';
+
 create table harpsweep.daemon (
     daemon        text collate "C" primary key,
     harp_version  text,
@@ -190,3 +199,4 @@ comment on column harpsweep.daemon.stop is 'Kind of the trouble in one word.';
 comment on column harpsweep.daemon.reason is 'The trouble in words.';
 comment on column harpsweep.daemon.hint is 'What to do about it.';
 comment on column harpsweep.daemon.paused_until is 'Runs leave it alone until then (after a wrong key, because ten wrong keys in 300 s make HaRP ban the address). "harpsweep run --daemon NAME" tries at once.';
+comment on index harpsweep.daemon_pkey is 'One row per daemon.';

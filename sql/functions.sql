@@ -1,0 +1,370 @@
+-- Part of install.sql, repeated at every installation: the functions by which Nextcloud, a DBA and
+-- the commands write jobs. "create or replace" keeps what a DBA granted; a function whose
+-- parameters change or that goes away is dropped by a migration.
+--
+-- Every parameter is written as function.parameter, because most share their name with a column:
+-- a bare name is always the column.
+
+-- ---------------------------------------------------------------------- parts of the others
+
+create or replace function harpsweep.schema_version() returns int
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$ select coalesce(max(version), 0) from harpsweep.migration $$;
+comment on function harpsweep.schema_version() is
+    'Version of this schema: the highest step in harpsweep.migration.';
+
+create or replace function harpsweep.readable_span(seconds double precision) returns text
+language sql immutable strict parallel safe
+as $$
+    select case
+        when abs(seconds) = 'Infinity' then 'ever'
+        when abs(seconds) < 59.5 then round(abs(seconds))::text || ' s'
+        when abs(seconds) < 59.5 * 60 then round(abs(seconds) / 60)::text || ' min'
+        when abs(seconds) < 47.5 * 3600 then round(abs(seconds) / 3600)::text || ' h'
+        else round(abs(seconds) / 86400)::text || ' d'
+    end
+$$;
+comment on function harpsweep.readable_span(double precision) is
+    'A duration in seconds for people: "45 s", "3 min", "24 h", "5 d". The sign is left out.';
+
+create or replace function harpsweep.shown(given text) returns text
+language sql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+    select case
+        when given is null then 'null'
+        else quote_literal(regexp_replace(
+                 left(given, 60) collate "C",
+                 '[\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]', '?', 'g'))
+             || case when length(given) > 60 then format(' … (%s characters)', length(given)) else '' end
+    end
+$$;
+comment on function harpsweep.shown(text) is
+    'A text that somebody passed, made safe for a message: shortened, control characters replaced. Used by the other functions.';
+
+create or replace function harpsweep.require_text(argument text, given text, longest int) returns void
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if given is null or btrim(given) = '' or length(given) > longest
+       or given collate "C" ~ '[\u0001-\u001f\u007f-\u009f]' then
+        raise exception '% must be a text of 1 to % characters, not blank and without control characters; given: %',
+                argument, longest, harpsweep.shown(given)
+            using errcode = 'invalid_parameter_value';
+    end if;
+end
+$$;
+comment on function harpsweep.require_text(text, text, int) is
+    'Raises an error that names the argument unless it is a printable text of at most so many characters. Used by the other functions.';
+
+create or replace function harpsweep.require_word(argument text, given text, allowed text[]) returns void
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if given is null or given <> all (allowed) then
+        raise exception '% must be one of %; given: %',
+                argument, array_to_string(allowed, ', '), harpsweep.shown(given)
+            using errcode = 'invalid_parameter_value';
+    end if;
+end
+$$;
+comment on function harpsweep.require_word(text, text, text[]) is
+    'Raises an error that names the argument unless it is one of the allowed words. Used by the other functions.';
+
+create or replace function harpsweep.lock_job(job_id bigint) returns harpsweep.job
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    found_job harpsweep.job;
+begin
+    if lock_job.job_id is null then
+        raise exception 'job_id must be the number of a job; given: null'
+            using errcode = 'invalid_parameter_value';
+    end if;
+    select j.* into found_job from harpsweep.job as j where j.id = lock_job.job_id for update;
+    if not found then
+        raise exception 'there is no job %', lock_job.job_id
+            using errcode = 'no_data_found', hint = 'The view harpsweep.jobs shows all there are.';
+    end if;
+    return found_job;
+end
+$$;
+comment on function harpsweep.lock_job(bigint) is
+    'The job of that number, locked until the transaction ends; an error where there is none. Used by the other functions.';
+
+create or replace function harpsweep.end_jobs(ids bigint[], final harpsweep.job_state, reason text)
+returns int
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    flagged bigint[];
+    ended   int;
+begin
+    -- While a claim lives its delete may start at any moment, and a row must not say "kept" before
+    -- one. So the wish is left on the row, and the run that holds it, or the next one, grants it.
+    with touched as (
+        update harpsweep.job as j
+        set end_wanted = end_jobs.final, hold_reason = end_jobs.reason
+        where j.id = any (end_jobs.ids) and j.state = 'claimed' and j.next_at > now()
+        returning j.id)
+    select array_agg(touched.id order by touched.id) into flagged from touched;
+
+    update harpsweep.job as j
+    set state = end_jobs.final, next_at = null, finished_at = now(), end_wanted = null,
+        claim_token = null, hold_reason = end_jobs.reason
+    where j.id = any (end_jobs.ids) and j.next_at is not null and j.id <> all (coalesce(flagged, '{}'));
+    get diagnostics ended = row_count;
+
+    if flagged is not null then
+        raise notice '% of the jobs % being worked on right now and will be % unless the image is deleted by then: %',
+            cardinality(flagged), case when cardinality(flagged) = 1 then 'is' else 'are' end, end_jobs.final,
+            array_to_string(flagged[1:10], ', ') || case when cardinality(flagged) > 10 then ', …' else '' end;
+    end if;
+    return ended;
+end
+$$;
+comment on function harpsweep.end_jobs(bigint[], harpsweep.job_state, text) is
+    'Makes locked open jobs kept or cancelled, or notes the wish on those that a run works on; returns how many ended at once. Used by the other functions.';
+
+-- ---------------------------------------------------------------------- what others call
+
+create or replace function harpsweep.keep(daemon text, appid text) returns int
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    ids bigint[];
+begin
+    perform harpsweep.require_text('daemon', keep.daemon, 64);
+    perform harpsweep.require_text('appid', keep.appid, 64);
+
+    -- Locked in one order everywhere, so that two callers never wait for each other.
+    select array_agg(open_job.id) into ids
+    from (select j.id from harpsweep.job as j
+          where j.daemon = keep.daemon and j.appid = keep.appid and j.next_at is not null
+          order by j.id for update) as open_job;
+    return harpsweep.end_jobs(ids, 'kept', 'asked to keep the image');
+end
+$$;
+comment on function harpsweep.keep(text, text) is
+    'Keeps the images of an app on a daemon: its open jobs become "kept". Returns how many did at once; one that a run works on right now gets there when that attempt ends, unless it deleted the image.';
+
+create or replace function harpsweep.schedule(
+    daemon      text,
+    appid       text,
+    image_ref   text,
+    event       text default 'uninstall',
+    choice      text default 'grace',
+    grace_hours int  default null,
+    image_id    text default null)
+returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    job_id  bigint;
+    is_auto boolean; -- the grace is the settings', which the next run knows
+    due_at  timestamptz;
+begin
+    perform harpsweep.require_text('daemon', schedule.daemon, 64);
+    perform harpsweep.require_text('appid', schedule.appid, 64);
+    perform harpsweep.require_text('image_ref', schedule.image_ref, 512);
+    perform harpsweep.require_word('event', schedule.event, '{uninstall,update,manual,adopted}');
+    perform harpsweep.require_word('choice', schedule.choice, '{grace,now,keep}');
+    if schedule.grace_hours not between 0 and 720 then
+        raise exception 'grace_hours must be 0 to 720, or null for the settings'' value; given: %', schedule.grace_hours
+            using errcode = 'invalid_parameter_value';
+    end if;
+    if schedule.image_id collate "C" !~ '^sha256:[0-9a-f]{64}$' then
+        raise exception 'image_id must be "sha256:" and 64 lower-case hex digits, or null where it is not known; given: %',
+                harpsweep.shown(schedule.image_id)
+            using errcode = 'invalid_parameter_value';
+    end if;
+
+    if schedule.choice = 'keep' then
+        perform harpsweep.keep(schedule.daemon, schedule.appid);
+        insert into harpsweep.job (daemon, appid, image_ref, image_id, event, choice, state, next_at,
+                                   finished_at, hold_reason)
+        values (schedule.daemon, schedule.appid, schedule.image_ref, schedule.image_id, schedule.event,
+                'keep', 'kept', null, now(), 'asked to keep the image')
+        returning id into job_id;
+        return job_id;
+    end if;
+
+    is_auto := schedule.choice = 'grace' and schedule.grace_hours is null;
+    due_at := case when schedule.choice = 'now' then now()
+                   else now() + make_interval(hours => schedule.grace_hours) end;
+
+    insert into harpsweep.job as old (daemon, appid, image_ref, image_id, event, choice, state,
+                                      grace_hours, not_before, next_at)
+    values (schedule.daemon, schedule.appid, schedule.image_ref, schedule.image_id, schedule.event,
+            schedule.choice,
+            case when is_auto then 'new' else 'pending' end::harpsweep.job_state,
+            case when schedule.choice = 'grace' then schedule.grace_hours end,
+            due_at,
+            case when is_auto then '-infinity' else due_at end)
+    -- An open job for the same image: this event takes its place, and the later grace wins. A job
+    -- whose grace no run has fixed yet stays so, with what is known as the least. The number of
+    -- attempts is all that remains of the old one's life, and a claim on it is void.
+    on conflict (daemon, image_ref, coalesce(image_id, '')) where next_at is not null
+    do update set
+        appid = excluded.appid,
+        event = excluded.event,
+        choice = excluded.choice,
+        orphaned_at = excluded.orphaned_at,
+        (state, grace_hours, not_before, next_at) = (
+            select case when merged.is_auto then 'new' else 'pending' end::harpsweep.job_state,
+                   case when not merged.is_auto then excluded.grace_hours end,
+                   merged.not_before,
+                   case when merged.is_auto then '-infinity' else merged.not_before end
+            from (select excluded.choice = 'grace'
+                         and (excluded.grace_hours is null
+                              or (old.state = 'new' and old.choice = 'grace' and old.grace_hours is null))
+                             as is_auto,
+                         case when excluded.choice = 'now' then excluded.not_before
+                              else greatest(excluded.not_before, old.not_before,
+                                            case when old.state = 'new' and old.choice = 'grace' then
+                                                old.orphaned_at + make_interval(hours => old.grace_hours) end)
+                         end as not_before) as merged),
+        failures = 0, rechecks = 0, lost_claims = 0,
+        claim_token = null, claimed_by = null, claimed_at = null, end_wanted = null, hold_reason = null,
+        protocol = null, host = null, docker_socket_port = null,
+        http_status = null, bytes_freed = null, last_error = null, duration_ms = null
+    returning id into job_id;
+    return job_id;
+end
+$$;
+comment on function harpsweep.schedule(text, text, text, text, text, int, text) is
+    'Reports that an image has become an orphan; returns the number of its job. choice grace: it is deleted grace_hours from now (null: as the settings say); now: at once; keep: it is not deleted, and open jobs of the app on that daemon become "kept". An open job for the same image is merged with this one, and the later grace wins.';
+
+create or replace function harpsweep.keep_job(job_id bigint) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    the_job harpsweep.job := harpsweep.lock_job(keep_job.job_id);
+begin
+    if the_job.next_at is null then
+        raise notice 'job % is final already: %', the_job.id, the_job.state;
+        return false;
+    end if;
+    return harpsweep.end_jobs(array[the_job.id], 'kept', 'asked to keep the image') = 1;
+end
+$$;
+comment on function harpsweep.keep_job(bigint) is
+    'Keeps the image of one open job: it becomes "kept". False where it is final already, or where a run works on it right now (then it becomes "kept" when that attempt ends, unless it deleted the image).';
+
+create or replace function harpsweep.cancel(job_id bigint, reason text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    the_job harpsweep.job;
+begin
+    perform harpsweep.require_text('reason', cancel.reason, 512);
+    the_job := harpsweep.lock_job(cancel.job_id);
+    if the_job.next_at is null then
+        raise notice 'job % is final already: %', the_job.id, the_job.state;
+        return false;
+    end if;
+    return harpsweep.end_jobs(array[the_job.id], 'cancelled', cancel.reason) = 1;
+end
+$$;
+comment on function harpsweep.cancel(bigint, text) is
+    'Cancels an open job; the reason is shown with it. False where it is final already, or where a run works on it right now (then it becomes "cancelled" when that attempt ends, unless it deleted the image).';
+
+create or replace function harpsweep.make_due(job_id bigint) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    the_job harpsweep.job := harpsweep.lock_job(make_due.job_id);
+begin
+    if the_job.next_at is null then
+        raise notice 'job % is final already: %', the_job.id, the_job.state;
+        return false;
+    end if;
+    if the_job.state = 'claimed' then
+        raise notice 'job % is being worked on already', the_job.id;
+        return false;
+    end if;
+    if the_job.choice = 'keep' then
+        raise notice 'job % asks to keep the image', the_job.id;
+        return false;
+    end if;
+    update harpsweep.job as j
+    set choice = 'now', state = 'pending', not_before = least(coalesce(j.not_before, now()), now()),
+        next_at = now(), hold_reason = null
+    where j.id = the_job.id;
+    return true;
+end
+$$;
+comment on function harpsweep.make_due(bigint) is
+    'Ends the waiting of an open job: its choice becomes "now" and it is due at once. False where it is final, where a run works on it already, or where the image is to be kept.';
+
+create or replace function harpsweep.retry(job_id bigint) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    the_job harpsweep.job := harpsweep.lock_job(retry.job_id);
+begin
+    if the_job.state not in ('failed', 'in_use', 'unsupported', 'cancelled') or the_job.choice = 'keep' then
+        raise notice 'job % cannot be tried again: it is %', the_job.id, the_job.state
+            using hint = 'Jobs that are failed, in_use, unsupported or cancelled can.';
+        return false;
+    end if;
+    update harpsweep.job as j
+    set state = case when j.not_before is null then 'new' else 'pending' end::harpsweep.job_state,
+        next_at = case when j.not_before is null then '-infinity' else greatest(now(), j.not_before) end,
+        failures = 0, rechecks = 0, lost_claims = 0,
+        claim_token = null, claimed_by = null, claimed_at = null, hold_reason = null,
+        http_status = null, bytes_freed = null, duration_ms = null, finished_at = null
+    where j.id = the_job.id;
+    return true;
+exception when unique_violation then
+    raise notice 'job % was left as it is: there is an open job for the same image', the_job.id;
+    return false;
+end
+$$;
+comment on function harpsweep.retry(bigint) is
+    'Opens a job again that is failed, in_use, unsupported or cancelled, with its counts at zero. False where it is in another state, or where there is an open job for the same image.';
+
+create or replace function harpsweep.flush_daemon(daemon text) returns int
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    flushed int;
+begin
+    perform harpsweep.require_text('daemon', flush_daemon.daemon, 64);
+    perform from harpsweep.job as j
+    where j.daemon = flush_daemon.daemon and j.next_at is not null
+    order by j.id for update;
+    update harpsweep.job as j
+    set choice = 'now', state = 'pending', not_before = least(coalesce(j.not_before, now()), now()),
+        next_at = now(), hold_reason = null
+    where j.daemon = flush_daemon.daemon and j.next_at is not null
+      and j.state in ('new', 'pending') and j.choice <> 'keep';
+    get diagnostics flushed = row_count;
+    return flushed;
+end
+$$;
+comment on function harpsweep.flush_daemon(text) is
+    'The daemon is going away: its open jobs are due now, as if each had been asked for with choice "now". Returns how many; jobs that a run works on already are left to it.';
+
+create or replace function harpsweep.cancel_daemon(daemon text, reason text) returns int
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    ids bigint[];
+begin
+    perform harpsweep.require_text('daemon', cancel_daemon.daemon, 64);
+    perform harpsweep.require_text('reason', cancel_daemon.reason, 512);
+    select array_agg(open_job.id) into ids
+    from (select j.id from harpsweep.job as j
+          where j.daemon = cancel_daemon.daemon and j.next_at is not null
+          order by j.id for update) as open_job;
+    return harpsweep.end_jobs(ids, 'cancelled', cancel_daemon.reason);
+end
+$$;
+comment on function harpsweep.cancel_daemon(text, text) is
+    'Cancels every open job of a daemon. Returns how many ended at once; one that a run works on right now is cancelled when that attempt ends, unless it deleted the image.';

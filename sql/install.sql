@@ -1,0 +1,72 @@
+-- Installs harpsweep's schema into Nextcloud's database, or brings it up to date:
+--
+--     psql -v ON_ERROR_STOP=1 -d nextcloud -f sql/install.sql
+--
+-- May be run again at any time. As a superuser, or as a role that may create schemas in the
+-- database and (the first time in a cluster) roles. PostgreSQL 13 or later. Everything happens in
+-- one transaction: it is installed completely or not at all.
+
+\set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+\set SHOW_CONTEXT never
+\timing off
+\encoding UTF8
+
+-- The newest migration that these files know. A new one: its file, its block below, this number.
+\set latest 1
+
+begin;
+set local client_min_messages = warning;
+set local search_path = pg_catalog, pg_temp;
+set local harpsweep.latest = :'latest';
+
+-- One installation at a time in this database; a second one waits and then finds nothing to do.
+do $$ begin perform pg_advisory_xact_lock(hashtext('harpsweep.install')); end $$;
+
+\ir preflight.sql
+\ir roles.sql
+
+-- From here on as the schema's owner, so that an upgrade by a superuser leaves one owner.
+do $$
+declare
+    owner text := (select nspowner::regrole::text from pg_namespace where nspname = 'harpsweep');
+begin
+    if owner is not null then
+        execute format('set local role %s', owner);
+    else
+        create schema harpsweep;
+    end if;
+end
+$$;
+comment on schema harpsweep is
+    'Deletes the Docker images that uninstalled and updated ExApps leave behind. Start with the views jobs, daemon_health and daily.';
+
+create table if not exists harpsweep.migration (
+    version    int primary key,
+    name       text not null,
+    applied_at timestamptz not null default now()
+);
+comment on table harpsweep.migration is
+    'The steps by which this schema was built, one row each. The program refuses to work with a version that it does not know.';
+comment on column harpsweep.migration.version is 'Number of the step; the highest is the schema''s version.';
+comment on column harpsweep.migration.name is 'Its file in sql/migrations/.';
+comment on column harpsweep.migration.applied_at is 'When it was applied to this database.';
+comment on index harpsweep.migration_pkey is 'Each step once.';
+
+select coalesce(max(version), 0) as installed from harpsweep.migration \gset
+
+select :installed < 1 as missing \gset
+\if :missing
+\ir migrations/001_job.sql
+insert into harpsweep.migration (version, name) values (1, '001_job');
+\endif
+
+\ir functions.sql
+\ir views.sql
+\ir grants.sql
+
+select max(version) as installed, current_database() as database from harpsweep.migration \gset
+commit;
+\echo harpsweep: schema version :installed is installed in database :database
