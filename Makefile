@@ -1,0 +1,195 @@
+# harpsweep. `make` builds bin/harpsweep; `make help` tells the rest.
+#
+# Objects go to build/VARIANT/, so that variants never mix: release (what is installed), san (address
+# and undefined behaviour sanitizers), cover (gcov), analyze (gcc -fanalyzer), clang (the other compiler).
+
+VERSION := 0.1.0
+VARIANT := release
+PREFIX  := /usr/local
+PYTHON  := /usr/bin/python3
+WERROR  :=
+
+LIBRARIES := libpq libcurl jansson inih
+
+SOURCES := \
+	src/buf.c \
+	src/clock.c \
+	src/db.c \
+	src/db_args.c \
+	src/err.c \
+	src/log.c \
+	src/mem.c \
+	src/sig.c
+
+QUERIES := $(sort $(wildcard sql/queries/*.sql))
+TESTS   := $(sort $(wildcard tests/unit/test_*.c))
+SCHEMA_VERSION := $(shell ls sql/migrations | sed -n 's/^0*\([0-9][0-9]*\)_.*\.sql$$/\1/p' | sort -n | tail -n 1)
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wcast-qual -Wcast-align -Wpointer-arith \
+	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wswitch-enum -Wnull-dereference -Wdouble-promotion \
+	-Wredundant-decls -Wimplicit-fallthrough
+# ISO C promises 4095 characters of a literal; an embedded query may be longer, and both compilers take it.
+WARNINGS += -Wno-overlength-strings
+ifeq ($(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
+WARNINGS += -Wlogical-op -Wduplicated-cond -Wduplicated-branches
+endif
+
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+OPTIMIZE_release := -O2 -g $(HARDENING)
+OPTIMIZE_clang   := -O2 -g $(HARDENING)
+OPTIMIZE_analyze := -O2 -fanalyzer
+OPTIMIZE_san     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPTIMIZE_cover   := -O0 -g --coverage
+
+B := build/$(VARIANT)
+Q := $(if $(V),,@)# make V=1 shows the commands
+COMPILE = $(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -DHARPSWEEP_VERSION='"$(VERSION)"' \
+	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
+	$(OPTIMIZE_$(VARIANT)) $(LIBRARY_FLAGS) $(CPPFLAGS) $(CFLAGS)
+LINK    = $(CC) $(OPTIMIZE_$(VARIANT)) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+LIBS   := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
+LIBRARY_FLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
+OBJECTS := $(SOURCES:%.c=$(B)/%.o)
+TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
+FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch])
+SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
+
+.PHONY: all objects check unit san valgrind integration integration-san cover bench lint lint-c lint-sh \
+	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
+.DELETE_ON_ERROR:
+
+all: bin/harpsweep
+
+bin/harpsweep: build/release/harpsweep
+	@mkdir -p bin
+	cp $< $@
+
+$(B)/harpsweep: $(OBJECTS)
+	@echo "  link $@"
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+# Everything but main(): a test takes from it what it needs, and may bring its own in place of it.
+$(B)/libharpsweep.a: $(filter-out $(B)/src/main.o,$(OBJECTS))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libharpsweep.a
+	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka
+
+$(B)/%.o: %.c $(B)/flags | build/queries.h
+	@mkdir -p $(@D)
+	@echo "  $(CC) $<"
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# Changes when the command line does: other flags mean other objects.
+$(B)/flags: FORCE | needs
+	@mkdir -p $(@D)
+	@printf '%s\n' "$(subst ",\",$(COMPILE))" | cmp -s - $@ || printf '%s\n' "$(subst ",\",$(COMPILE))" >$@
+
+build/queries.h: $(QUERIES) sql/embed.awk
+	@mkdir -p $(@D)
+	awk -f sql/embed.awk $(QUERIES) >$@
+
+needs:
+	@DEPS=no bin/deps build
+
+-include $(OBJECTS:.o=.d) $(TESTS:%.c=$(B)/%.d)
+.SECONDARY:
+
+objects: $(OBJECTS)
+
+# Tests
+
+check:
+	bin/check
+
+unit: $(TEST_PROGRAMS)
+	@RUNNER="$(RUNNER)" tests/harness/unit.sh $(TEST_PROGRAMS)
+
+san:
+	@$(MAKE) --no-print-directory VARIANT=san unit
+
+valgrind:
+	@$(MAKE) --no-print-directory unit \
+		RUNNER='valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible'
+
+PROGRAM := bin/harpsweep
+integration: $(PROGRAM)
+	HARPSWEEP_PROGRAM=$(abspath $(PROGRAM)) $(PYTHON) -m pytest -p no:cacheprovider tests/integration $(PYTEST_ARGS)
+
+integration-san:
+	@$(MAKE) --no-print-directory VARIANT=san PROGRAM=build/san/harpsweep integration
+
+cover:
+	@$(MAKE) --no-print-directory VARIANT=cover unit
+	@$(MAKE) --no-print-directory VARIANT=cover PROGRAM=build/cover/harpsweep integration
+	@gcov -n -o build/cover/src $(SOURCES) | grep -A 1 "^File 'src/" | grep -v '^--'
+
+bench: bin/harpsweep
+	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+
+# Lint
+
+lint: lint-c lint-sh
+lint-c: format-check layers cppcheck tidy analyze clang
+
+layers:
+	tests/lint/layers.sh $(SOURCES)
+
+cppcheck: build/queries.h
+	cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppress=missingIncludeSystem -Isrc -Ibuild $(SOURCES)
+
+tidy: $(SOURCES:%.c=build/tidy/%.ok)
+build/tidy/%.ok: %.c .clang-tidy $(wildcard src/*.h) | build/queries.h
+	@mkdir -p $(@D)
+	@echo "  clang-tidy $<"
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $< -- $(filter-out -W%,$(wordlist 2,99,$(COMPILE)))
+	@touch $@
+
+analyze:
+	@$(MAKE) --no-print-directory VARIANT=analyze CC=gcc WERROR=-Werror objects
+
+clang:
+	@$(MAKE) --no-print-directory VARIANT=clang CC=clang WERROR=-Werror objects
+
+lint-sh:
+	shellcheck $(SCRIPTS)
+
+format-check:
+	clang-format --dry-run -Werror $(FORMATTED)
+
+format:
+	clang-format -i $(FORMATTED)
+
+# Installation: nothing is written to /etc; README.md tells what to copy there.
+
+SHARE = $(DESTDIR)$(PREFIX)/share/harpsweep
+install: bin/harpsweep
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/sql/migrations $(DESTDIR)$(PREFIX)/share/doc/harpsweep
+	install -m 755 bin/harpsweep $(DESTDIR)$(PREFIX)/bin/harpsweep
+	install -m 644 sql/*.sql $(SHARE)/sql
+	install -m 644 sql/migrations/*.sql $(SHARE)/sql/migrations
+	install -m 644 etc/harpsweep.ini $(SHARE)/harpsweep.ini
+	sed 's,/usr/local,$(PREFIX),' etc/harpsweep.cron >$(SHARE)/harpsweep.cron
+	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/harpsweep
+
+clean:
+	rm -rf build bin/harpsweep
+
+help:
+	@echo 'make                builds bin/harpsweep'
+	@echo 'make check          everything below but cover and bench, installing what is missing (bin/check)'
+	@echo 'make unit           unit tests'
+	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
+	@echo 'make valgrind       unit tests under valgrind'
+	@echo 'make integration    with a temporary PostgreSQL, the HaRP stand-in and a private Docker Engine;'
+	@echo '                    PYTEST_ARGS="-m '"'not docker'"'" leaves the engine out'
+	@echo 'make integration-san   the same with the sanitizers'
+	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
+	@echo 'make format         formats the C sources'
+	@echo 'make cover          tests with gcov, and what they reach'
+	@echo 'make bench          the benchmark'
+	@echo 'make install        PREFIX=$(PREFIX), DESTDIR'
+	@echo 'make clean          removes what was built'
