@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
+#include "sqlstate.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -31,24 +32,6 @@ struct db {
     struct err failure;
 };
 
-/* libpq's messages end in a newline and may hold several, one per host. */
-static void
-db_message(const char *message, char *line, size_t size)
-{
-    size_t length;
-
-    (void)snprintf(line, size, "%s", message);
-    length = strlen(line);
-    while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == ' ')) {
-        line[--length] = '\0';
-    }
-    for (char *at = line; *at != '\0'; at++) {
-        if (*at == '\n' || *at == '\t') {
-            *at = ' ';
-        }
-    }
-}
-
 static void
 db_notice(void *unused, const PGresult *result)
 {
@@ -58,25 +41,6 @@ db_notice(void *unused, const PGresult *result)
     if (text != NULL) {
         log_warning("%s", text);
     }
-}
-
-/* A failed connection has no SQLSTATE in libpq. These words are the server's in English; where
- * it speaks another language the failure counts as "unavailable", which cron repeats. */
-static bool
-db_is_refusal(const char *message)
-{
-    static const char *const refusals[] = {"authentication failed", "no password supplied",
-                                           "does not exist", "pg_hba.conf"};
-
-    if (strstr(message, "No such file or directory") != NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-        if (strstr(message, refusals[i]) != NULL) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void
@@ -115,9 +79,9 @@ db_connect(struct db *db, struct err *err)
         (void)PQsetNoticeReceiver(db->conn, db_notice, NULL);
         return true;
     }
-    db_message(PQerrorMessage(db->conn), line, sizeof line);
+    sqlstate_line(PQerrorMessage(db->conn), line, sizeof line);
     db_disconnect(db);
-    (void)err_set(err, db_is_refusal(line) ? ERR_CONFIG : ERR_DB_LOST,
+    (void)err_set(err, sqlstate_refusal_kind(line),
                   "database: no connection: %s", line);
     return err_hint(err, "compare [database] conninfo with what psql needs to connect");
 }
@@ -160,32 +124,16 @@ db_close(struct db *db)
     }
 }
 
+void
+db_drop(struct db *db)
+{
+    db_disconnect(db);
+}
+
 bool
 db_is_open(const struct db *db)
 {
     return db->conn != NULL;
-}
-
-static enum err_kind
-db_kind_of_state(const char *state)
-{
-    static const struct {
-        const char *prefix;
-        enum err_kind kind;
-    } kinds[] = {
-        {"08", ERR_DB_LOST},    {"57P0", ERR_DB_LOST},  {"25006", ERR_DB_LOST},
-        {"40001", ERR_DB_AGAIN}, {"40P01", ERR_DB_AGAIN}, {"55P03", ERR_DB_AGAIN},
-        {"57014", ERR_DB_AGAIN}, {"3F000", ERR_SCHEMA},   {"42P01", ERR_SCHEMA},
-        {"42703", ERR_SCHEMA},  {"42704", ERR_SCHEMA},  {"42883", ERR_SCHEMA},
-        {"42501", ERR_SCHEMA},
-    };
-
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (strncmp(state, kinds[i].prefix, strlen(kinds[i].prefix)) == 0) {
-            return kinds[i].kind;
-        }
-    }
-    return ERR_DB;
 }
 
 static void
@@ -200,14 +148,12 @@ db_fail(struct db *db, const PGresult *result)
         return; /* the first failure is the cause of the others */
     }
     db->failed = true;
-    kind = state == NULL ? ERR_DB_LOST : db_kind_of_state(state);
-    db_message(text != NULL ? text : PQresultErrorMessage(result), line, sizeof line);
+    kind = state == NULL ? ERR_DB_LOST : sqlstate_kind(state);
+    sqlstate_line(text != NULL ? text : PQresultErrorMessage(result), line, sizeof line);
     (void)err_set(&db->failure, kind, "database: %s%s%s%s", line, state == NULL ? "" : " (SQLSTATE ",
                   state == NULL ? "" : state, state == NULL ? "" : ")");
-    if (kind == ERR_SCHEMA && strcmp(state, "42501") == 0) {
-        (void)err_hint(&db->failure, "grant harpsweep_worker to this database user");
-    } else if (kind == ERR_SCHEMA) {
-        (void)err_hint(&db->failure, "install or upgrade the schema: psql -f sql/install.sql");
+    if (state != NULL) {
+        sqlstate_hint(&db->failure, state);
     }
 }
 
@@ -217,7 +163,7 @@ db_lose(struct db *db)
     char line[900];
 
     if (!db->failed) {
-        db_message(PQerrorMessage(db->conn), line, sizeof line);
+        sqlstate_line(PQerrorMessage(db->conn), line, sizeof line);
         db->failed = true;
         (void)err_set(&db->failure, ERR_DB_LOST, "database: connection lost: %s",
                       line[0] == '\0' ? "closed by the server" : line);

@@ -49,6 +49,9 @@ bool db_reopen(struct db *db, struct err *err) MUST_CHECK;
 /* Closes; NULL is fine. */
 void db_close(struct db *db);
 
+/* Closes the connection without another word; db_reopen() opens it again. */
+void db_drop(struct db *db);
+
 /* True while there is a usable connection. */
 bool db_is_open(const struct db *db);
 

@@ -1,6 +1,7 @@
 #include "jobs.h"
 
 #include "mem.h"
+#include "queries.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,8 +46,8 @@ job_clear(struct job *job)
     memset(job, 0, sizeof *job);
 }
 
-void
-jobs_claim_args(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask)
+const char *
+jobs_claim(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask)
 {
     db_arg_array(args, &ask->daemons);
     db_arg_array(args, &ask->slots);
@@ -62,6 +63,7 @@ jobs_claim_args(struct db_args *args, const struct jobs_run *run, struct jobs_as
     db_arg_int(args, ask->max_failures);
     db_arg_int(args, HARPSWEEP_SCHEMA_VERSION);
     db_arg_bool(args, ask->despite_pause);
+    return SQL_CLAIM;
 }
 
 /* Columns of claim.sql. */
@@ -116,13 +118,14 @@ jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *
     }
 }
 
-void
-jobs_confirm_args(struct db_args *args, const struct jobs_run *run, struct buf *ids,
+const char *
+jobs_confirm(struct db_args *args, const struct jobs_run *run, struct buf *ids,
                   struct buf *attempts)
 {
     db_arg_text(args, run->token);
     db_arg_array(args, ids);
     db_arg_array(args, attempts);
+    return SQL_CONFIRM;
 }
 
 static const char *
@@ -145,8 +148,8 @@ jobs_action_name(enum jobs_action action)
     return "release";
 }
 
-void
-jobs_record_args(struct db_args *args, const struct jobs_run *run,
+const char *
+jobs_record(struct db_args *args, const struct jobs_run *run,
                  struct jobs_result *const *results, size_t count, const struct jobs_limits *limits)
 {
     enum { ID, ATTEMPT, ACTION, STATE, STATUS, BYTES, REASON, DURATION, DELAY, ARRAYS };
@@ -184,6 +187,7 @@ jobs_record_args(struct db_args *args, const struct jobs_run *run,
     db_arg_int(args, limits->in_use_recheck_hours);
     db_arg_int(args, limits->in_use_max_rechecks);
     db_arg_int(args, limits->max_failures);
+    return SQL_RECORD;
 }
 
 void
@@ -200,8 +204,8 @@ jobs_read_record(const struct db_result *result, int row, struct jobs_record_row
     }
 }
 
-void
-jobs_run_finished_args(struct db_args *args, const struct jobs_run *run, int64_t duration_ms,
+const char *
+jobs_run_finished(struct db_args *args, const struct jobs_run *run, int64_t duration_ms,
                        int exit_code, const struct jobs_totals *totals, const char *note)
 {
     const int64_t numbers[] = {totals->claimed, totals->removed,    totals->untagged,
@@ -219,4 +223,51 @@ jobs_run_finished_args(struct db_args *args, const struct jobs_run *run, int64_t
         db_arg_int(args, numbers[i]);
     }
     db_arg_text(args, note);
+    return SQL_RUN_FINISHED;
+}
+
+const char *
+jobs_daemon_seen(struct db_args *args, struct jobs_daemon_seen *seen)
+{
+    db_arg_array(args, &seen->names);
+    db_arg_array(args, &seen->versions);
+    db_arg_array(args, &seen->stops);
+    db_arg_array(args, &seen->reasons);
+    db_arg_array(args, &seen->hints);
+    db_arg_array(args, &seen->pauses);
+    return SQL_DAEMON_SEEN;
+}
+
+const char *
+jobs_hello(struct db_args *args)
+{
+    args->count = 0;
+    return SQL_HELLO;
+}
+
+const char *
+jobs_prune(struct db_args *args, int64_t history_days, int64_t max_rows)
+{
+    db_arg_int(args, history_days);
+    db_arg_int(args, max_rows);
+    return SQL_PRUNE;
+}
+
+const char *
+jobs_prune_runs(struct db_args *args, int64_t history_days, int64_t max_rows)
+{
+    (void)jobs_prune(args, history_days, max_rows); /* the same parameters */
+    return SQL_PRUNE_RUNS;
+}
+
+const char *
+jobs_peek(struct db_args *args, const char *daemon, const char *app, bool enabled,
+          int64_t grace_hours, int64_t max_rows)
+{
+    db_arg_text(args, daemon);
+    db_arg_text(args, app);
+    db_arg_bool(args, enabled);
+    db_arg_int(args, grace_hours);
+    db_arg_int(args, max_rows);
+    return SQL_PEEK;
 }

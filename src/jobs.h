@@ -1,7 +1,8 @@
 /*
  * The statements of a run: claim, confirm, record, and what a run leaves behind.
  * The SQL itself stands in sql/queries/; this file fills in parameters and reads
- * results. Every `…_args` function adds the parameters of one statement.
+ * results. Every function that takes `struct db_args` adds
+ * the parameters of one statement and returns its text, which lives for the program's life.
  */
 #ifndef HARPSWEEP_JOBS_H
 #define HARPSWEEP_JOBS_H
@@ -54,7 +55,7 @@ struct jobs_ask {
     bool despite_pause;
 };
 
-void jobs_claim_args(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask);
+const char *jobs_claim(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask);
 
 /* One row of a claim's answer. */
 enum jobs_claim_kind {
@@ -77,7 +78,7 @@ struct jobs_claim_row {
 void jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *ret_row);
 
 /* Which claims to confirm: ids and attempts are arrays begun with db_array_begin(). */
-void jobs_confirm_args(struct db_args *args, const struct jobs_run *run, struct buf *ids,
+const char *jobs_confirm(struct db_args *args, const struct jobs_run *run, struct buf *ids,
                        struct buf *attempts);
 
 /* What became of an attempt. */
@@ -102,9 +103,32 @@ struct jobs_limits {
 };
 
 /* results: count of them, not taken over. */
-void jobs_record_args(struct db_args *args, const struct jobs_run *run,
+const char *jobs_record(struct db_args *args, const struct jobs_run *run,
                       struct jobs_result *const *results, size_t count,
                       const struct jobs_limits *limits);
+
+/* What was learned of a daemon. */
+struct jobs_daemon_seen {
+    struct buf names; /* arrays begun with db_array_begin() */
+    struct buf versions;
+    struct buf stops;
+    struct buf reasons;
+    struct buf hints;
+    struct buf pauses;
+};
+
+const char *jobs_daemon_seen(struct db_args *args, struct jobs_daemon_seen *seen);
+
+/* Schema version and clock: columns 0 and 1. */
+const char *jobs_hello(struct db_args *args);
+
+/* Old final jobs and old runs, at most so many rows each. */
+const char *jobs_prune(struct db_args *args, int64_t history_days, int64_t max_rows);
+const char *jobs_prune_runs(struct db_args *args, int64_t history_days, int64_t max_rows);
+
+/* What a run would claim now; columns as in sql/queries/peek.sql. */
+const char *jobs_peek(struct db_args *args, const char *daemon, const char *app, bool enabled,
+                      int64_t grace_hours, int64_t max_rows);
 
 /* One row of a record's answer. */
 enum jobs_recorded { JOBS_RECORDED, JOBS_ALREADY, JOBS_LATE };
@@ -132,7 +156,7 @@ struct jobs_totals {
     int64_t bytes_freed;
 };
 
-void jobs_run_finished_args(struct db_args *args, const struct jobs_run *run, int64_t duration_ms,
+const char *jobs_run_finished(struct db_args *args, const struct jobs_run *run, int64_t duration_ms,
                             int exit_code, const struct jobs_totals *totals, const char *note);
 
 #endif

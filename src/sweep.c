@@ -1,0 +1,340 @@
+#include "sweep.h"
+
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "sig.h"
+#include "sweep_state.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long the loop sleeps at most, so that limits and signals are seen (milliseconds). */
+#define SWEEP_NAP_MS 1000
+
+/* How long results are still offered to a database that is away, after the hard limit. */
+#define SWEEP_LAST_WORDS_MS 10000
+
+void
+sweep_list_push(struct sweep_list *list, struct sweep_job *job)
+{
+    job->next = NULL;
+    if (list->last == NULL) {
+        list->first = job;
+    } else {
+        list->last->next = job;
+    }
+    list->last = job;
+    list->count++;
+}
+
+void
+sweep_list_push_first(struct sweep_list *list, struct sweep_job *job)
+{
+    job->next = list->first;
+    list->first = job;
+    if (list->last == NULL) {
+        list->last = job;
+    }
+    list->count++;
+}
+
+struct sweep_job *
+sweep_list_pop(struct sweep_list *list)
+{
+    struct sweep_job *job = list->first;
+
+    if (job != NULL) {
+        list->first = job->next;
+        if (list->first == NULL) {
+            list->last = NULL;
+        }
+        job->next = NULL;
+        list->count--;
+    }
+    return job;
+}
+
+void
+sweep_list_move(struct sweep_list *to, struct sweep_list *from)
+{
+    struct sweep_job *job;
+
+    while ((job = sweep_list_pop(from)) != NULL) {
+        sweep_list_push(to, job);
+    }
+}
+
+void
+sweep_job_free(struct sweep_job *job)
+{
+    job_clear(&job->job);
+    mem_free(job->result.reason);
+    mem_free(job);
+}
+
+void
+sweep_fail(struct sweep *sweep, const struct err *err)
+{
+    if (sweep->failure.kind == ERR_NONE) {
+        sweep->failure = *err;
+    }
+    sweep->closing = true;
+}
+
+void
+sweep_end_job(struct sweep *sweep, struct sweep_job *job, enum jobs_action action,
+              const char *reason)
+{
+    job->result.id = job->job.id;
+    job->result.attempt = job->job.attempt;
+    job->result.action = action;
+    job->result.reason = mem_strdup(reason);
+    job->ended_ms = clock_boot_ms();
+    job->call.daemon->held--;
+    sweep_list_push(&sweep->results, job);
+}
+
+static bool
+sweep_open(struct sweep *sweep, struct err *err)
+{
+    const struct conf *conf = sweep->conf;
+
+    if (!jobs_make_token(sweep->run.token, err)) {
+        return false;
+    }
+    if (gethostname(sweep->run.host, sizeof sweep->run.host - 1) != 0) {
+        (void)snprintf(sweep->run.host, sizeof sweep->run.host, "unknown");
+    }
+    sweep->run.pid = (int)getpid();
+    (void)snprintf(sweep->run.claimed_by, sizeof sweep->run.claimed_by, "%s:%d", sweep->run.host,
+                   sweep->run.pid);
+    (void)snprintf(sweep->report->token, sizeof sweep->report->token, "%s", sweep->run.token);
+    sweep->daemons = mem_alloc(conf->daemon_count, sizeof *sweep->daemons);
+    for (size_t i = 0; i < conf->daemon_count; i++) {
+        const char *only = sweep->options->daemon;
+
+        if (only == NULL || strcmp(only, conf->daemons[i].name) == 0) {
+            struct sweep_daemon *daemon = &sweep->daemons[sweep->daemon_count++];
+
+            daemon->conf = &conf->daemons[i];
+            daemon->call.daemon = daemon;
+        }
+    }
+    sweep->claims_left = sweep->options->max_jobs == 0 ? -1 : sweep->options->max_jobs;
+    sweep->record_max = SWEEP_RECORD_COUNT;
+    sweep->discover = true;
+    sweep->hello_due = true;
+    return true;
+}
+
+static bool
+sweep_has_work(const struct sweep *sweep)
+{
+    size_t waiting = sweep->confirm.count + sweep->confirming.count + sweep->results.count +
+                     sweep->recording.count;
+
+    if (waiting > 0 || (sweep->http != NULL && http_active(sweep->http) > 0)) {
+        return true;
+    }
+    for (size_t i = 0; i < sweep->daemon_count; i++) {
+        const struct sweep_daemon *daemon = &sweep->daemons[i];
+
+        if (daemon->held > 0 || (!sweep->closing && daemon->met && !daemon->drained &&
+                                 daemon->gate != SWEEP_GATE_STOPPED && sweep->claims_left != 0)) {
+            return true;
+        }
+    }
+    return !sweep->closing && sweep->discover && sweep->claims_left != 0;
+}
+
+static void
+sweep_give_back_all(struct sweep *sweep, const char *reason)
+{
+    for (size_t i = 0; i < sweep->daemon_count; i++) {
+        sweep_give_back(sweep, &sweep->daemons[i], reason);
+    }
+}
+
+static void
+sweep_close_claims(struct sweep *sweep, const char *why)
+{
+    if (!sweep->closing) {
+        sweep->closing = true;
+        log_info("no more claims: %s run=%s", why, sweep->run.token);
+    }
+}
+
+/* The soft limit and the first signal end claiming, the hard one ends requests. */
+static void
+sweep_check_limits(struct sweep *sweep)
+{
+    int64_t spent = clock_boot_ms() - sweep->began_ms;
+
+    if (sig_stops() > 0) {
+        sweep_close_claims(sweep, "stopped by a signal");
+    } else if (spent >= sweep->conf->soft_limit_ms) {
+        sweep_close_claims(sweep, "soft limit");
+    }
+    if (!sweep->aborting && (sig_stops() > 1 || spent >= sweep->conf->hard_limit_ms)) {
+        sweep->aborting = true;
+        sweep_close_claims(sweep, "hard limit");
+        sweep_give_back_all(sweep, "the run had to end before its turn came");
+        if (sweep->http != NULL) {
+            http_abort_all(sweep->http);
+        }
+    }
+    if (sweep->failure.kind != ERR_NONE) {
+        sweep_give_back_all(sweep, "the run had to end before its turn came");
+    }
+}
+
+/* After the hard limit the database is offered the results for a little longer only. */
+static bool
+sweep_is_over(const struct sweep *sweep)
+{
+    int64_t over = clock_boot_ms() - sweep->began_ms - sweep->conf->hard_limit_ms;
+
+    return sweep->aborting && (over > SWEEP_LAST_WORDS_MS ||
+                               (sig_stops() > 1 && !db_is_open(sweep->db)));
+}
+
+static bool
+sweep_wait(struct sweep *sweep)
+{
+    int fd = db_fd(sweep->db);
+    bool writing = db_is_open(sweep->db) && db_wants_write(sweep->db);
+    int64_t nap = sweep->results.count > 0 || !db_is_open(sweep->db) ? SWEEP_RECORD_MS / 4
+                                                                    : SWEEP_NAP_MS;
+    struct pollfd poll_fd = {.fd = fd, .events = (short)(POLLIN | (writing ? POLLOUT : 0))};
+    struct err err;
+
+    if (sweep->http == NULL) {
+        (void)poll(&poll_fd, 1, (int)nap); /* a signal ends it, and the loop looks */
+        return true;
+    }
+    if (!http_wait(sweep->http, fd, writing, nap, &err)) {
+        sweep_fail(sweep, &err);
+        return false;
+    }
+    return true;
+}
+
+static void
+sweep_loop(struct sweep *sweep)
+{
+    for (;;) {
+        bool idle;
+
+        sweep_check_limits(sweep);
+        sweep_start(sweep);
+        idle = sweep->http == NULL || http_active(sweep->http) == 0;
+        sweep_db_send(sweep, idle || sweep->aborting);
+        if (!sweep_has_work(sweep) || sweep_is_over(sweep)) {
+            return;
+        }
+        if (!sweep_wait(sweep)) {
+            return;
+        }
+        sweep_db_advance(sweep);
+    }
+}
+
+static bool
+sweep_left_work(const struct sweep *sweep)
+{
+    bool limited = sweep->closing || sweep->claims_left == 0;
+
+    for (size_t i = 0; limited && i < sweep->daemon_count; i++) {
+        const struct sweep_daemon *daemon = &sweep->daemons[i];
+
+        if (daemon->met && !daemon->drained && daemon->gate != SWEEP_GATE_STOPPED) {
+            return true;
+        }
+    }
+    return limited && sweep->discover;
+}
+
+static int
+sweep_exit_code(const struct sweep *sweep)
+{
+    const struct sweep_report *report = sweep->report;
+
+    if (sweep->failure.kind != ERR_NONE) {
+        return err_exit_code(sweep->failure.kind);
+    }
+    if (report->unrecorded > 0) {
+        return EXIT_CODE_UNAVAILABLE;
+    }
+    if (report->left_work) {
+        return EXIT_CODE_LEFT_WORK;
+    }
+    if (report->totals.failed > 0 || report->daemons_stopped > 0 || report->daemons_unknown > 0) {
+        return EXIT_CODE_ATTENTION;
+    }
+    return EXIT_CODE_OK;
+}
+
+/* What the database never took is told, so that nothing is lost without a trace. Its rows come
+ * back when their leases end; a repeated delete finds the image gone. */
+static void
+sweep_drop(struct sweep *sweep)
+{
+    struct sweep_job *job;
+
+    sweep_list_move(&sweep->results, &sweep->recording);
+    while ((job = sweep_list_pop(&sweep->results)) != NULL) {
+        log_error("not recorded: job=%" PRId64 " image=%s result=%s reason=\"%s\"", job->job.id,
+                  job->job.image_ref, verdict_state_name(job->result.state), job->result.reason);
+        sweep->report->unrecorded++;
+        sweep_job_free(job);
+    }
+    sweep_list_move(&sweep->confirm, &sweep->confirming);
+    while ((job = sweep_list_pop(&sweep->confirm)) != NULL) {
+        sweep_job_free(job);
+    }
+    for (size_t i = 0; i < sweep->daemon_count; i++) {
+        while ((job = sweep_list_pop(&sweep->daemons[i].queue)) != NULL) {
+            sweep_job_free(job);
+        }
+    }
+}
+
+bool
+sweep_run(struct db *db, const struct conf *conf, const struct sweep_options *options,
+          struct sweep_report *ret_report, struct err *err)
+{
+    struct sweep sweep = {.conf = conf,
+                          .options = options,
+                          .db = db,
+                          .report = ret_report,
+                          .began_ms = clock_boot_ms()};
+
+    memset(ret_report, 0, sizeof *ret_report);
+    if (!sweep_open(&sweep, err)) {
+        ret_report->exit_code = err_exit_code(err->kind);
+        return false;
+    }
+    sweep_loop(&sweep);
+    if (sweep.http != NULL) {
+        http_abort_all(sweep.http);
+    }
+    sweep_drop(&sweep);
+    ret_report->left_work = sweep_left_work(&sweep);
+    ret_report->duration_ms = clock_boot_ms() - sweep.began_ms;
+    ret_report->exit_code = sweep_exit_code(&sweep);
+    if (ret_report->worked) {
+        sweep_db_finish(&sweep);
+    }
+    http_close(sweep.http);
+    for (size_t i = 0; i < sweep.passed_count; i++) {
+        mem_free(sweep.passed[i]);
+    }
+    mem_free(sweep.passed);
+    mem_free(sweep.daemons);
+    *err = sweep.failure;
+    return sweep.failure.kind == ERR_NONE;
+}

@@ -1,0 +1,217 @@
+/* What a run says to the database: the steps of an exchange. */
+#include "clock.h"
+#include "sweep_state.h"
+
+#include <string.h>
+
+int
+sweep_add_step(struct sweep_steps *steps)
+{
+    int index = steps->count++;
+
+    steps->steps[index].args = &steps->args[index];
+    return index;
+}
+
+void
+sweep_clear_steps(struct sweep_steps *steps)
+{
+    for (int i = 0; i < steps->count; i++) {
+        db_args_clear(&steps->args[i]);
+    }
+}
+
+/* Jobs to claim ahead of the places that are free: what starts within a second at the speed that
+ * was measured, nothing before there is a measure. */
+static int
+sweep_ahead(int64_t places, int64_t mean_ms)
+{
+    int64_t ahead = mean_ms == 0 || mean_ms >= 1000 ? 0 : places * 1000 / mean_ms;
+
+    return (int)(ahead > SWEEP_AHEAD_MAX ? SWEEP_AHEAD_MAX : ahead);
+}
+
+/* How many jobs to ask for from this daemon now. */
+static int
+sweep_want(const struct sweep_daemon *daemon)
+{
+    int ahead;
+    int want;
+
+    if (!daemon->met || daemon->drained || daemon->gate == SWEEP_GATE_STOPPED) {
+        return 0;
+    }
+    if (daemon->gate != SWEEP_GATE_OPEN) {
+        return daemon->held == 0 && daemon->active == 0 ? 1 : 0;
+    }
+    ahead = sweep_ahead(daemon->conf->max_parallel, daemon->mean_ms);
+    want = daemon->conf->max_parallel + ahead - daemon->held;
+    return want > ahead / 2 ? want : 0; /* in batches, not one by one */
+}
+
+/* How many jobs the whole run may claim now. */
+static int64_t
+sweep_budget(const struct sweep *sweep)
+{
+    int64_t budget = sweep->conf->max_parallel + sweep_ahead(sweep->conf->max_parallel, sweep->mean_ms);
+
+    for (size_t i = 0; i < sweep->daemon_count; i++) {
+        budget -= sweep->daemons[i].held;
+    }
+    if (sweep->claims_left >= 0 && budget > sweep->claims_left) {
+        budget = sweep->claims_left;
+    }
+    return budget;
+}
+
+static void
+sweep_ask_daemons(struct sweep *sweep, struct jobs_ask *ask, int64_t *budget)
+{
+    db_array_begin(&ask->daemons);
+    db_array_begin(&ask->slots);
+    db_array_begin(&ask->known);
+    db_array_begin(&ask->met);
+    for (size_t i = 0; i < sweep->daemon_count; i++) {
+        struct sweep_daemon *daemon = &sweep->daemons[i];
+        int want = *budget > 0 ? sweep_want(daemon) : 0;
+
+        daemon->asked = want > *budget ? (int)*budget : want;
+        *budget -= daemon->asked;
+        if (daemon->asked > 0) {
+            db_array_text(&ask->daemons, daemon->conf->name);
+            db_array_int(&ask->slots, daemon->asked);
+        }
+        if (sweep->discover && !daemon->met) {
+            db_array_text(&ask->known, daemon->conf->name);
+        } else if (sweep->discover) {
+            db_array_text(&ask->met, daemon->conf->name);
+        }
+    }
+    for (size_t i = 0; sweep->discover && i < sweep->passed_count; i++) {
+        db_array_text(&ask->met, sweep->passed[i]);
+    }
+}
+
+void
+sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
+{
+    struct jobs_ask ask = {.app = sweep->options->app,
+                           .enabled = sweep->conf->enabled,
+                           .grace_hours = sweep->conf->grace_hours,
+                           .lease_ms = sweep->conf->lease_ms,
+                           .max_failures = sweep->conf->max_failures,
+                           .despite_pause = sweep->options->daemon != NULL};
+    int64_t budget = sweep_budget(sweep);
+    int index;
+
+    if (sweep->closing || budget <= 0) {
+        return;
+    }
+    sweep_ask_daemons(sweep, &ask, &budget);
+    if (sweep->discover && budget > 0) {
+        ask.discover = (int)(budget > SWEEP_DISCOVER_MAX ? SWEEP_DISCOVER_MAX : budget);
+    }
+    sweep->discovering = ask.discover;
+    if (ask.daemons.length == 1 && ask.discover == 0) {
+        buf_free(&ask.daemons);
+        buf_free(&ask.slots);
+        buf_free(&ask.known);
+        buf_free(&ask.met);
+        return;
+    }
+    index = sweep_add_step(steps);
+    steps->steps[index].sql = jobs_claim(&steps->args[index], &sweep->run, &ask);
+    sweep->step_claim = index;
+}
+
+void
+sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps)
+{
+    struct buf ids;
+    struct buf attempts;
+    int index;
+
+    if (sweep->confirm.count == 0) {
+        return;
+    }
+    sweep_list_move(&sweep->confirming, &sweep->confirm);
+    db_array_begin(&ids);
+    db_array_begin(&attempts);
+    for (const struct sweep_job *job = sweep->confirming.first; job != NULL; job = job->next) {
+        db_array_int(&ids, job->job.id);
+        db_array_int(&attempts, job->job.attempt);
+    }
+    index = sweep_add_step(steps);
+    steps->steps[index].sql = jobs_confirm(&steps->args[index], &sweep->run, &ids, &attempts);
+    sweep->step_confirm = index;
+}
+
+void
+sweep_add_record(struct sweep *sweep, struct sweep_steps *steps)
+{
+    const struct jobs_limits limits = {.in_use_recheck_hours = sweep->conf->in_use_recheck_hours,
+                                       .in_use_max_rechecks = sweep->conf->in_use_max_rechecks,
+                                       .max_failures = sweep->conf->max_failures};
+    struct jobs_result *results[SWEEP_RECORD_COUNT];
+    size_t count = 0;
+
+    while (count < sweep->record_max && sweep->results.count > 0) {
+        struct sweep_job *job = sweep_list_pop(&sweep->results);
+
+        results[count++] = &job->result;
+        sweep_list_push(&sweep->recording, job);
+    }
+    if (count > 0) {
+        int index = sweep_add_step(steps);
+
+        steps->steps[index].sql =
+            jobs_record(&steps->args[index], &sweep->run, results, count, &limits);
+        sweep->step_record = index;
+    }
+}
+
+static void
+sweep_see(const struct sweep_daemon *daemon, struct jobs_daemon_seen *seen)
+{
+    bool stopped = daemon->gate == SWEEP_GATE_STOPPED;
+
+    db_array_text(&seen->names, daemon->conf->name);
+    db_array_text(&seen->versions, daemon->version[0] == '\0' ? NULL : daemon->version);
+    db_array_text(&seen->stops, stopped ? verdict_stop_name(daemon->stop) : NULL);
+    db_array_text(&seen->reasons, stopped ? daemon->reason : NULL);
+    db_array_text(&seen->hints, stopped ? daemon->hint : NULL);
+    db_array_int(&seen->pauses, stopped ? sweep_pause_s(daemon->stop) : 0);
+}
+
+void
+sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all)
+{
+    struct jobs_daemon_seen seen;
+    bool any = false;
+    int index;
+
+    for (size_t i = 0; i < sweep->daemon_count; i++) {
+        struct sweep_daemon *daemon = &sweep->daemons[i];
+        bool answered = daemon->version[0] != '\0';
+
+        if (daemon->noted || !(daemon->gate == SWEEP_GATE_STOPPED || (all && answered))) {
+            continue;
+        }
+        if (!any) {
+            db_array_begin(&seen.names);
+            db_array_begin(&seen.versions);
+            db_array_begin(&seen.stops);
+            db_array_begin(&seen.reasons);
+            db_array_begin(&seen.hints);
+            db_array_begin(&seen.pauses);
+        }
+        any = true;
+        daemon->noted = true;
+        sweep_see(daemon, &seen);
+    }
+    if (any) {
+        index = sweep_add_step(steps);
+        steps->steps[index].sql = jobs_daemon_seen(&steps->args[index], &seen);
+        sweep->step_seen = index;
+    }
+}

@@ -1,0 +1,361 @@
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "sweep_state.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Clocks further apart than this end the run (milliseconds). */
+#define SWEEP_CLOCK_MAX_MS 60000
+
+/* Waits between attempts to reach the database again (milliseconds). */
+#define SWEEP_RECONNECT_FIRST_MS 100
+#define SWEEP_RECONNECT_MAX_MS 5000
+
+/* A database that takes longer than this for an answer is given up (milliseconds). */
+#define SWEEP_ANSWER_MS 30000
+
+/* How long the last exchange may take, and how much history it prunes at once. */
+#define SWEEP_FINISH_MS 15000
+#define SWEEP_PRUNE_ROWS 1000
+
+/* Puts back what an exchange carried that did not happen. */
+static void
+sweep_take_back(struct sweep *sweep)
+{
+    struct sweep_list results = sweep->recording;
+
+    memset(&sweep->recording, 0, sizeof sweep->recording);
+    sweep_list_move(&results, &sweep->results);
+    sweep->results = results;
+    sweep_list_move(&sweep->confirm, &sweep->confirming);
+    for (size_t i = 0; i < sweep->daemon_count && sweep->step_seen >= 0; i++) {
+        sweep->daemons[i].noted = false;
+    }
+}
+
+static void
+sweep_broken(struct sweep *sweep, const struct err *err)
+{
+    size_t results = sweep->recording.count;
+
+    sweep_take_back(sweep);
+    if (err->kind == ERR_DB_LOST || err->kind == ERR_DB_AGAIN) {
+        if (sweep->reconnect_wait_ms == 0 && (sweep->hello_ok || err->kind == ERR_DB_AGAIN)) {
+            log_warning("%s; trying again run=%s", err->text, sweep->run.token);
+        } else if (!sweep->hello_ok) {
+            sweep_fail(sweep, err); /* nothing was claimed yet: cron tries again */
+        }
+        sweep->reconnect_wait_ms = sweep->reconnect_wait_ms == 0 ? SWEEP_RECONNECT_FIRST_MS
+                                                                 : sweep->reconnect_wait_ms * 2;
+        if (sweep->reconnect_wait_ms > SWEEP_RECONNECT_MAX_MS) {
+            sweep->reconnect_wait_ms = SWEEP_RECONNECT_MAX_MS;
+        }
+        sweep->reconnect_at_ms = clock_boot_ms() + sweep->reconnect_wait_ms;
+        return;
+    }
+    if (results == 0) {
+        sweep_fail(sweep, err); /* no more claims; what is done is recorded all the same */
+    } else if (!sweep->alone) {
+        sweep->alone = true; /* find out which statement it was */
+    } else if (results > 1) {
+        sweep->record_max = 1; /* one bad result must not take the others with it */
+    } else {
+        struct sweep_job *job = sweep_list_pop(&sweep->results);
+
+        log_error("not recorded: job=%" PRId64 " reason=\"%s\" error=\"%s\" run=%s", job->job.id,
+                  job->result.reason, err->text, sweep->run.token);
+        sweep->report->unrecorded++;
+        sweep_job_free(job);
+        sweep->alone = sweep->results.count > 0;
+    }
+}
+
+static bool
+sweep_reconnect(struct sweep *sweep)
+{
+    struct err err;
+
+    if (db_is_open(sweep->db)) {
+        return clock_boot_ms() >= sweep->reconnect_at_ms;
+    }
+    if (clock_boot_ms() < sweep->reconnect_at_ms) {
+        return false;
+    }
+    sweep->hello_due = true; /* it may be another server now */
+    if (!db_reopen(sweep->db, &err)) {
+        err.kind = ERR_DB_LOST;
+        sweep_broken(sweep, &err);
+        return false;
+    }
+    return true;
+}
+
+/* Whether it is time to record: results are batched, but not for long. */
+static bool
+sweep_record_is_due(const struct sweep *sweep, bool force)
+{
+    const struct sweep_job *oldest = sweep->results.first;
+
+    return oldest != NULL &&
+           (force || sweep->results.count >= SWEEP_RECORD_COUNT || sweep->record_max == 1 ||
+            clock_boot_ms() - oldest->ended_ms >= SWEEP_RECORD_MS);
+}
+
+void
+sweep_db_send(struct sweep *sweep, bool force)
+{
+    struct sweep_steps steps = {.count = 0};
+    struct err err;
+
+    if (sweep->step_busy || !sweep_reconnect(sweep)) {
+        return;
+    }
+    sweep->step_hello = sweep->step_record = sweep->step_confirm = sweep->step_claim =
+        sweep->step_seen = -1;
+    if (sweep->hello_due) {
+        sweep->step_hello = sweep_add_step(&steps);
+        steps.steps[sweep->step_hello].sql = jobs_hello(&steps.args[sweep->step_hello]);
+    }
+    if (!sweep->alone) {
+        sweep_add_confirm(sweep, &steps);
+        sweep_add_claim(sweep, &steps);
+        sweep_add_seen(sweep, &steps, false);
+    }
+    if (sweep_record_is_due(sweep, force) || sweep->alone || steps.count > 0) {
+        sweep_add_record(sweep, &steps);
+    }
+    if (steps.count == 0) {
+        return;
+    }
+    sweep->wall_sent_ms = clock_wall_ms();
+    if (db_send(sweep->db, steps.steps, (size_t)steps.count, &err)) {
+        sweep->step_busy = true;
+    } else {
+        sweep_broken(sweep, &err);
+    }
+    sweep_clear_steps(&steps);
+}
+
+static void
+sweep_check_hello(struct sweep *sweep, const struct db_result *result)
+{
+    int64_t schema = db_int(result, 0, 0);
+    int64_t clock = db_int(result, 0, 1);
+    int64_t now = clock_wall_ms();
+    struct err err;
+
+    sweep->hello_due = false;
+    if (schema != HARPSWEEP_SCHEMA_VERSION) {
+        (void)err_set(&err, ERR_SCHEMA,
+                      "schema harpsweep has version %" PRId64 ", this program needs version %d",
+                      schema, HARPSWEEP_SCHEMA_VERSION);
+        (void)err_hint(&err, schema < HARPSWEEP_SCHEMA_VERSION
+                                 ? "upgrade it: psql -f sql/install.sql"
+                                 : "install the harpsweep that belongs to the schema");
+    } else if (clock < sweep->wall_sent_ms - SWEEP_CLOCK_MAX_MS || clock > now + SWEEP_CLOCK_MAX_MS) {
+        (void)err_set(&err, ERR_CONFIG,
+                      "the clocks of this host and of the database differ by %" PRId64
+                      " s: nothing is deleted",
+                      (clock - now) / 1000);
+        (void)err_hint(&err, "synchronise both with NTP");
+    } else {
+        sweep->hello_ok = true;
+        return;
+    }
+    sweep->hello_ok = false;
+    sweep_fail(sweep, &err);
+}
+
+/* The jobs that still stand go to the head of their queues; the others ended meanwhile. */
+static void
+sweep_confirmed(struct sweep *sweep, const struct db_result *result)
+{
+    int rows = db_rows(result);
+    struct sweep_job *job;
+
+    while ((job = sweep_list_pop(&sweep->confirming)) != NULL) {
+        bool stands = false;
+
+        for (int i = 0; i < rows && !stands; i++) {
+            stands = db_int(result, i, 0) == job->job.id;
+        }
+        if (stands) {
+            job->confirmed_ms = db_sent_at(sweep->db);
+            sweep_list_push_first(&job->call.daemon->queue, job);
+        } else {
+            sweep_end_job(sweep, job, JOBS_RELEASE, "somebody else changed the job meanwhile");
+        }
+    }
+}
+
+static void
+sweep_count_failed(struct sweep *sweep, const struct sweep_job *job)
+{
+    sweep->report->totals.failed++;
+    log_warning("job failed: job=%" PRId64 " daemon=%s app=%s image=%s reason=\"%s\" run=%s",
+                job->job.id, job->call.daemon->conf->name, job->job.appid, job->job.image_ref,
+                job->result.reason, sweep->run.token);
+}
+
+static void
+sweep_count(struct sweep *sweep, const struct sweep_job *job, const char *state)
+{
+    struct jobs_totals *totals = &sweep->report->totals;
+
+    if (strcmp(state, "removed") == 0) {
+        totals->removed++;
+        totals->bytes_freed += job->result.bytes_freed;
+    } else if (strcmp(state, "untagged") == 0) {
+        totals->untagged++;
+    } else if (strcmp(state, "absent") == 0) {
+        totals->absent++;
+    } else if (strcmp(state, "failed") == 0) {
+        sweep_count_failed(sweep, job);
+    } else if (job->result.action == JOBS_WAIT) {
+        totals->in_use++;
+    } else if (job->result.action == JOBS_HOLD) {
+        totals->held++;
+    } else if (job->result.action == JOBS_RETRY) {
+        totals->retried++;
+    } else {
+        totals->given_back++;
+    }
+    log_info("job %" PRId64 " %s: daemon=%s app=%s image=%s%s%s%s", job->job.id, state,
+             job->call.daemon->conf->name, job->job.appid, job->job.image_ref,
+             job->result.reason[0] == '\0' ? "" : " reason=\"", job->result.reason,
+             job->result.reason[0] == '\0' ? "" : "\"");
+}
+
+static void
+sweep_recorded(struct sweep *sweep, const struct db_result *result)
+{
+    int rows = db_rows(result);
+    struct sweep_job *job;
+
+    /* The answer has a row per result, in no promised order. */
+    while ((job = sweep_list_pop(&sweep->recording)) != NULL) {
+        for (int i = 0; i < rows; i++) {
+            struct jobs_record_row row;
+
+            jobs_read_record(result, i, &row);
+            if (row.id != job->job.id) {
+                continue;
+            }
+            if (row.outcome == JOBS_LATE) {
+                sweep->report->totals.late++;
+                log_warning("result came too late and changed nothing: job=%" PRId64
+                            " image=%s result=%s state=%s run=%s",
+                            job->job.id, job->job.image_ref,
+                            verdict_state_name(job->result.state), row.state, sweep->run.token);
+            } else {
+                sweep_count(sweep, job, row.state);
+            }
+            break;
+        }
+        sweep_job_free(job);
+    }
+    if (sweep->results.count == 0) {
+        sweep->record_max = SWEEP_RECORD_COUNT;
+        sweep->alone = false;
+    }
+}
+
+static void
+sweep_take(struct sweep *sweep, int step, void (*act)(struct sweep *, const struct db_result *))
+{
+    if (step >= 0) {
+        struct db_result *result = db_take(sweep->db, (size_t)step);
+
+        act(sweep, result);
+        db_result_free(result);
+    }
+}
+
+void
+sweep_db_advance(struct sweep *sweep)
+{
+    struct err err;
+
+    if (!sweep->step_busy) {
+        return;
+    }
+    switch (db_advance(sweep->db, &err)) {
+    case DB_BUSY:
+        if (clock_boot_ms() - db_sent_at(sweep->db) < SWEEP_ANSWER_MS) {
+            return;
+        }
+        db_drop(sweep->db);
+        (void)err_set(&err, ERR_DB_LOST, "database: no answer within %d s", SWEEP_ANSWER_MS / 1000);
+        sweep->step_busy = false;
+        sweep_broken(sweep, &err);
+        break;
+    case DB_BROKEN:
+        sweep->step_busy = false;
+        sweep_broken(sweep, &err);
+        break;
+    case DB_IDLE:
+    case DB_FINISHED:
+        sweep->step_busy = false;
+        sweep->reconnect_wait_ms = 0;
+        sweep_take(sweep, sweep->step_hello, sweep_check_hello);
+        sweep_take(sweep, sweep->step_confirm, sweep_confirmed);
+        sweep_take(sweep, sweep->step_record, sweep_recorded);
+        sweep_take(sweep, sweep->step_claim, sweep_claimed);
+        break;
+    }
+}
+
+static void
+sweep_note(const struct sweep *sweep, struct buf *note)
+{
+    buf_init(note, 2000);
+    if (sweep->failure.kind != ERR_NONE) {
+        (void)buf_printf(note, "%s; ", sweep->failure.text);
+    } else if (sweep->report->left_work) {
+        (void)buf_add_text(note, "ended early by a limit or a signal; ");
+    }
+    for (size_t i = 0; i < sweep->daemon_count; i++) {
+        const struct sweep_daemon *daemon = &sweep->daemons[i];
+
+        if (daemon->gate == SWEEP_GATE_STOPPED) {
+            (void)buf_printf(note, "daemon %s stopped: %s; ", daemon->conf->name, daemon->reason);
+        }
+    }
+    if (note->length >= 2) { /* without the last "; " */
+        note->length -= 2;
+        note->data[note->length] = '\0';
+    }
+}
+
+void
+sweep_db_finish(struct sweep *sweep)
+{
+    struct sweep_steps steps = {.count = 0};
+    struct buf note;
+    struct err err;
+    int index;
+
+    if (!db_is_open(sweep->db) && !db_reopen(sweep->db, &err)) {
+        log_warning("the run leaves no row: %s", err.text);
+        return;
+    }
+    sweep_add_seen(sweep, &steps, true);
+    sweep_note(sweep, &note);
+    index = sweep_add_step(&steps);
+    steps.steps[index].sql = jobs_run_finished(
+        &steps.args[index], &sweep->run, sweep->report->duration_ms, sweep->report->exit_code,
+        &sweep->report->totals, note.length == 0 ? NULL : buf_text(&note));
+    buf_free(&note);
+    index = sweep_add_step(&steps);
+    steps.steps[index].sql =
+        jobs_prune(&steps.args[index], sweep->conf->history_days, SWEEP_PRUNE_ROWS);
+    index = sweep_add_step(&steps);
+    steps.steps[index].sql =
+        jobs_prune_runs(&steps.args[index], sweep->conf->history_days, SWEEP_PRUNE_ROWS);
+    if (!db_exchange(sweep->db, steps.steps, (size_t)steps.count, SWEEP_FINISH_MS, &err)) {
+        log_warning("the run leaves no row: %s", err.text);
+    }
+    sweep_clear_steps(&steps);
+}

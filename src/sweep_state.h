@@ -1,0 +1,184 @@
+/*
+ * The state of a run, shared by the files of sweep: sweep.c (the loop and its
+ * limits), sweep_db.c (what is said to the database), sweep_daemon.c (what is
+ * said to HaRP).
+ */
+#ifndef HARPSWEEP_SWEEP_STATE_H
+#define HARPSWEEP_SWEEP_STATE_H
+
+#include "http.h"
+#include "sweep.h"
+#include "verdict.h"
+
+/* The database's word that a job may be deleted is asked for again when it is older than this
+ * (milliseconds): between that word and the delete, somebody may have kept the job. */
+#define SWEEP_CONFIRMED_MS 1000
+
+/* Claimed ahead of the free places at most: what the measured speed starts within a second, and
+ * never more than this many jobs. A long queue would outlive its leases. */
+#define SWEEP_AHEAD_MAX 512
+
+/* Results are recorded when there are so many, or the oldest is so old (milliseconds). */
+#define SWEEP_RECORD_COUNT 256
+#define SWEEP_RECORD_MS 250
+
+/* Daemons looked for in one claim. */
+#define SWEEP_DISCOVER_MAX 64
+
+enum sweep_phase { SWEEP_INSPECT_REF, SWEEP_INSPECT_ID, SWEEP_REMOVE_REF, SWEEP_REMOVE_ID };
+
+struct sweep_daemon;
+struct sweep_job;
+
+/* What an answer belongs to. */
+struct sweep_call {
+    struct sweep_daemon *daemon;
+    struct sweep_job *job; /* NULL: the daemon's /info */
+};
+
+struct sweep_job {
+    struct sweep_call call;
+    struct job job;
+    enum sweep_phase phase;
+    int64_t start_by_ms;  /* no request for it starts later: its lease would not cover the end */
+    int64_t confirmed_ms; /* when the question was sent to which the database said that it is ours */
+    int64_t ended_ms;
+    struct jobs_result result;
+    struct sweep_job *next;
+};
+
+struct sweep_list {
+    struct sweep_job *first;
+    struct sweep_job *last;
+    size_t count;
+};
+
+/* How far a daemon is trusted. */
+enum sweep_gate {
+    SWEEP_GATE_UNKNOWN, /* nothing was sent yet */
+    SWEEP_GATE_ASKED,   /* /info is under way */
+    SWEEP_GATE_PROVING, /* one job alone */
+    SWEEP_GATE_OPEN,
+    SWEEP_GATE_STOPPED,
+};
+
+struct sweep_daemon {
+    struct sweep_call call;
+    const struct conf_daemon *conf;
+    enum sweep_gate gate;
+    bool met;     /* it has, or had, due work in this run */
+    bool drained; /* a claim came back with less than was asked for */
+    bool noted;   /* its stop stands in the database */
+    int active;   /* requests under way */
+    int held;     /* jobs claimed and without a result */
+    int asked;    /* jobs asked for in the claim under way */
+    int troubles; /* answers in a row of the kind of which two stop a daemon */
+    int64_t mean_ms; /* of a job's requests together; 0: none was measured */
+    struct sweep_list queue;
+    char version[32];
+    enum verdict_stop stop;
+    char reason[512];
+    char hint[256];
+};
+
+struct sweep {
+    const struct conf *conf;
+    const struct sweep_options *options;
+    struct db *db;
+    struct http *http;
+    struct jobs_run run;
+    struct sweep_daemon *daemons;
+    size_t daemon_count;
+    size_t turn; /* daemon whose turn it is to start first */
+    char **passed; /* daemons with due work that this run leaves alone; passed_count of them */
+    size_t passed_count;
+
+    struct sweep_list confirm;    /* wait for the database's word */
+    struct sweep_list confirming; /* asked for in the exchange under way */
+    struct sweep_list results;    /* to be recorded */
+    struct sweep_list recording;  /* sent in the exchange under way */
+    size_t record_max;            /* results per statement; 1 after one was refused */
+
+    int64_t began_ms;
+    int64_t claims_left; /* -1: no limit */
+    int64_t mean_ms;     /* over all daemons */
+    bool discover;       /* there may be daemons with due work that were not met yet */
+    int discovering;     /* how many were asked for in the claim under way */
+    bool closing;        /* no more claims */
+    bool aborting;       /* no more requests */
+    bool alone;          /* an exchange was refused: next time record without anything else */
+    bool hello_due;      /* schema and clock have to be looked at (again) */
+    bool hello_ok;
+
+    /* The exchange under way; steps are -1 where they are not in it. */
+    bool step_busy;
+    int step_hello;
+    int step_record;
+    int step_confirm;
+    int step_claim;
+    int step_seen;
+    int64_t wall_sent_ms;
+    int64_t reconnect_at_ms;
+    int64_t reconnect_wait_ms;
+
+    struct sweep_report *report;
+    struct err failure; /* first failure of the run itself; ERR_NONE: none */
+};
+
+void sweep_list_push(struct sweep_list *list, struct sweep_job *job);
+void sweep_list_push_first(struct sweep_list *list, struct sweep_job *job);
+struct sweep_job *sweep_list_pop(struct sweep_list *list);
+/* Moves all of from behind to. */
+void sweep_list_move(struct sweep_list *to, struct sweep_list *from);
+void sweep_job_free(struct sweep_job *job);
+
+/* Remembers the first failure of the run and stops claiming. */
+void sweep_fail(struct sweep *sweep, const struct err *err);
+
+/* Ends an attempt: the result waits to be recorded. reason is cut where it is too long. */
+void sweep_end_job(struct sweep *sweep, struct sweep_job *job, enum jobs_action action,
+                   const char *reason);
+
+/* sweep_daemon.c */
+
+struct sweep_daemon *sweep_find_daemon(struct sweep *sweep, const char *name);
+/* Starts every request that may start now. */
+void sweep_start(struct sweep *sweep);
+/* Gives back every job that has not been sent. */
+void sweep_give_back(struct sweep *sweep, struct sweep_daemon *daemon, const char *reason);
+/* Seconds during which later runs should leave a daemon alone after such a stop. */
+int sweep_pause_s(enum verdict_stop stop);
+
+/* sweep_ask.c: the steps of an exchange; each function adds at most one. */
+
+struct sweep_steps {
+    struct db_step steps[DB_STEPS_MAX];
+    struct db_args args[DB_STEPS_MAX];
+    int count;
+};
+
+/* A place for one more step; the caller sets its sql and fills in its args. */
+int sweep_add_step(struct sweep_steps *steps);
+void sweep_clear_steps(struct sweep_steps *steps);
+void sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps);
+void sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps);
+void sweep_add_record(struct sweep *sweep, struct sweep_steps *steps);
+/* What was learned of daemons: of stopped ones at once, of the others where all is set. */
+void sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all);
+
+/* sweep_claim.c */
+
+/* Acts on the answer of a claim. */
+void sweep_claimed(struct sweep *sweep, const struct db_result *result);
+
+/* sweep_db.c */
+
+/* Sends what there is to say, unless something is under way. force: record even few results. */
+void sweep_db_send(struct sweep *sweep, bool force);
+/* Reads what came, and acts on it. */
+void sweep_db_advance(struct sweep *sweep);
+/* The last words of a run that did work: what it learned of its daemons, its own row, and a few
+ * old rows less. */
+void sweep_db_finish(struct sweep *sweep);
+
+#endif
