@@ -207,7 +207,7 @@ begin
     -- An open job for the same image: this event takes its place, and the later grace wins. A job
     -- whose grace no run has fixed yet stays so, with what is known as the least. The number of
     -- attempts is all that remains of the old one's life, and a claim on it is void.
-    on conflict (daemon, image_ref, coalesce(image_id, '')) where next_at is not null
+    on conflict (daemon, image_ref, coalesce(image_id, '')) where finished_at is null
     do update set
         appid = excluded.appid,
         event = excluded.event,

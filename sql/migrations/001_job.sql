@@ -116,8 +116,10 @@ comment on column harpsweep.job.finished_at is 'When the state became final.';
 -- in neither of these two, so a run's cost follows what is due and not the history.
 create index job_due on harpsweep.job (daemon, next_at, id) where next_at is not null;
 comment on index harpsweep.job_due is 'Open jobs per daemon in the order of their due time: the only index a claim reads.';
+-- Its predicate says "open" in other words than job_due's on purpose: a planner without statistics
+-- must not take it for a claim, which job_due answers in order.
 create unique index job_one_open_per_image on harpsweep.job (daemon, image_ref, coalesce(image_id, ''))
-    where next_at is not null;
+    where finished_at is null;
 comment on index harpsweep.job_one_open_per_image is 'At most one open job per daemon and image.';
 create index job_prunable on harpsweep.job (finished_at) where finished_at is not null and state <> 'failed';
 comment on index harpsweep.job_prunable is 'Final jobs by age: history_days and the view daily. Failed jobs are never pruned.';

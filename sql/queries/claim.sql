@@ -60,6 +60,29 @@ ask as materialized (
     union all
     select m.daemon, 1 from met m
 ),
+-- skip locked: what another run, or a person's transaction, holds is theirs. The materialized lists
+-- bound what is taken; a plain `id in (select … limit n)` may run the sub-select again per row.
+fresh as materialized (
+    -- not_before is set already where a job with a longer grace was merged into this one.
+    select n.id, n.grace,
+           greatest(n.orphaned_at + n.grace * interval '1 hour', n.not_before) as due
+      from ask a
+           cross join lateral (
+               select o.id, o.orphaned_at, o.not_before,
+                      case o.choice when 'now' then 0
+                                    else coalesce(o.grace_hours, $8::int) end as grace
+                 from harpsweep.job o
+                where o.daemon = a.daemon
+                  and o.next_at = '-infinity'
+                  and o.state = 'new'
+                  and ($7::bool or o.choice <> 'grace')
+                  and ($6::text is null or o.appid = $6::text)
+                order by o.id
+                limit 1000
+                  for update skip locked) n
+),
+-- `= any (array(…))` beside the join: the planner cannot know how short the list is, and would else
+-- read the whole table to join it.
 planned as (
     update harpsweep.job j
        set state = (case j.choice when 'keep' then 'kept' else 'pending' end)::harpsweep.job_state,
@@ -68,26 +91,11 @@ planned as (
            next_at = case j.choice when 'keep' then null else n.due end,
            finished_at = case j.choice when 'keep' then now() end,
            hold_reason = case j.choice when 'keep' then 'asked to keep the image' else j.hold_reason end
-      from (select p.id, p.grace, p.orphaned_at + p.grace * interval '1 hour' as due
-              from ask a
-                   cross join lateral (
-                       select o.id, o.orphaned_at,
-                              case o.choice when 'now' then 0
-                                            else coalesce(o.grace_hours, $8::int) end as grace
-                         from harpsweep.job o
-                        where o.daemon = a.daemon
-                          and o.next_at = '-infinity'
-                          and o.state = 'new'
-                          and ($7::bool or o.choice <> 'grace')
-                          and ($6::text is null or o.appid = $6::text)
-                        order by o.id
-                        limit 1000
-                          for update skip locked) p) n
+      from fresh n
      where j.id = n.id
+       and j.id = any (array(select i.id from fresh i))
     returning j.daemon
 ),
--- skip locked: what another run, or a person's transaction, holds is theirs. The materialized list
--- bounds what is taken; a plain `id in (select … limit n)` may run the sub-select again per row.
 picked as materialized (
     select p.id, p.due, p.next_state
       from ask a
@@ -127,6 +135,7 @@ claimed as (
                             else j.last_error end
       from picked p
      where j.id = p.id
+       and j.id = any (array(select i.id from picked i))
     returning j.id, j.daemon, j.appid, j.image_ref, j.image_id, j.choice, j.orphaned_at,
               j.attempts, j.state, p.due
 )

@@ -13,6 +13,5 @@ with old as materialized (
        for update skip locked
 )
 delete from harpsweep.job j
- using old
- where j.id = old.id
+ where j.id = any (array(select o.id from old o))
 returning j.id

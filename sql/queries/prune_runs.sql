@@ -10,6 +10,5 @@ with old as materialized (
        for update skip locked
 )
 delete from harpsweep.run r
- using old
- where r.id = old.id
+ where r.id = any (array(select o.id from old o))
 returning r.id
