@@ -1,9 +1,11 @@
 #include "cli.h"
 #include "db.h"
 #include "jobs.h"
+#include "json_out.h"
 #include "log.h"
 #include "sig.h"
 #include "sweep.h"
+#include "table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,37 +16,42 @@
 #define CMD_RUN_DRY_ROWS 1000
 
 static void
-cmd_run_print_size(FILE *out, int64_t bytes)
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-    size_t unit = 0;
-    double size = (double)bytes;
-
-    while (size >= 1000.0 && unit + 1 < sizeof units / sizeof *units) {
-        size /= 1000.0;
-        unit++;
-    }
-    (void)fprintf(out, unit == 0 ? "%.0f %s" : "%.1f %s", size, units[unit]);
-}
-
-static void
 cmd_run_print_json(const struct sweep_report *report)
 {
     const struct jobs_totals *totals = &report->totals;
+    const struct {
+        const char *key;
+        int64_t count;
+    } numbers[] = {
+        {"claimed", totals->claimed},
+        {"removed", totals->removed},
+        {"untagged", totals->untagged},
+        {"absent", totals->absent},
+        {"in_use", totals->in_use},
+        {"held", totals->held},
+        {"retried", totals->retried},
+        {"failed", totals->failed},
+        {"given_back", totals->given_back},
+        {"late", totals->late},
+        {"unrecorded", report->unrecorded},
+        {"planned", report->planned},
+        {"daemons_stopped", report->daemons_stopped},
+        {"daemons_unknown", report->daemons_unknown},
+        {"bytes_freed", totals->bytes_freed},
+        {"duration_ms", report->duration_ms},
+        {"exit_code", report->exit_code},
+    };
+    struct json_out json;
 
-    (void)printf("{\"run\":\"%s\",\"claimed\":%" PRId64 ",\"removed\":%" PRId64
-                 ",\"untagged\":%" PRId64 ",\"absent\":%" PRId64 ",\"in_use\":%" PRId64
-                 ",\"held\":%" PRId64 ",\"retried\":%" PRId64 ",\"failed\":%" PRId64
-                 ",\"given_back\":%" PRId64 ",\"late\":%" PRId64 ",\"bytes_freed\":%" PRId64,
-                 report->token, totals->claimed, totals->removed, totals->untagged, totals->absent,
-                 totals->in_use, totals->held, totals->retried, totals->failed, totals->given_back,
-                 totals->late, totals->bytes_freed);
-    (void)printf(",\"planned\":%" PRId64 ",\"daemons_stopped\":%" PRId64
-                 ",\"daemons_unknown\":%" PRId64 ",\"unrecorded\":%" PRId64
-                 ",\"left_work\":%s,\"duration_ms\":%" PRId64 ",\"exit_code\":%d}\n",
-                 report->planned, report->daemons_stopped, report->daemons_unknown,
-                 report->unrecorded, report->left_work ? "true" : "false", report->duration_ms,
-                 report->exit_code);
+    json_out_init(&json, stdout);
+    json_out_open_object(&json, NULL);
+    json_out_text(&json, "run", report->token);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        json_out_int(&json, numbers[i].key, numbers[i].count);
+    }
+    json_out_bool(&json, "left_work", report->left_work);
+    json_out_close_object(&json);
+    (void)printf("\n");
 }
 
 /* One line, the parts that are zero left out. */
@@ -68,6 +75,7 @@ cmd_run_print_summary(const struct sweep_report *report)
         {report->planned, "new with a due time now"},
         {report->daemons_stopped, "daemons stopped"},
     };
+    char size[TABLE_SIZE_SIZE];
 
     (void)printf("%" PRId64 " jobs", report->totals.claimed);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -75,9 +83,8 @@ cmd_run_print_summary(const struct sweep_report *report)
             (void)printf(", %" PRId64 " %s", parts[i].count, parts[i].words);
         }
     }
-    (void)printf("; up to ");
-    cmd_run_print_size(stdout, report->totals.bytes_freed);
-    (void)printf(" freed in %" PRId64 ".%" PRId64 " s%s\n", report->duration_ms / 1000,
+    (void)printf("; up to %s freed in %" PRId64 ".%" PRId64 " s%s\n",
+                 table_size(report->totals.bytes_freed, size), report->duration_ms / 1000,
                  report->duration_ms % 1000 / 100, report->left_work ? "; work is left" : "");
 }
 
@@ -111,4 +118,95 @@ cmd_run_sweep(struct db *db, const struct cli *cli, const struct conf *conf)
     }
     cmd_run_print(cli, &report);
     return report.exit_code;
+}
+
+static void
+cmd_run_print_due_json(const struct db_result *result)
+{
+    struct json_out json;
+
+    json_out_init(&json, stdout);
+    json_out_open_array(&json, NULL);
+    for (int i = 0; i < db_rows(result); i++) {
+        json_out_open_object(&json, NULL);
+        json_out_int(&json, db_column_name(result, 0), db_int(result, i, 0));
+        for (int column = 1; column < db_columns(result); column++) {
+            json_out_text_or_null(&json, db_column_name(result, column),
+                                  db_text(result, i, column));
+        }
+        json_out_close_object(&json);
+    }
+    json_out_close_array(&json);
+    (void)printf("\n");
+}
+
+static void
+cmd_run_print_due(const struct db_result *result)
+{
+    static const struct table_column columns[] = {
+        {"job", TABLE_RIGHT}, {"daemon", TABLE_LEFT}, {"app", TABLE_LEFT},
+        {"due since", TABLE_LEFT}, {"image", TABLE_LEFT},
+    };
+    struct table *table;
+
+    if (db_rows(result) == 0) {
+        (void)printf("nothing is due\n");
+        return;
+    }
+    table = table_new(columns, sizeof columns / sizeof *columns);
+    for (int i = 0; i < db_rows(result); i++) {
+        table_add(table, db_text(result, i, 0));
+        table_add(table, db_text(result, i, 1));
+        table_add(table, db_text(result, i, 2));
+        table_add(table, db_text(result, i, 7));
+        table_add(table, db_text(result, i, 3));
+    }
+    table_print(table, stdout, table_terminal_width(stdout));
+    table_free(table);
+    (void)printf("a run would ask for these now; nothing was changed, nobody was asked\n");
+}
+
+static int
+cmd_run_dry(struct db *db, const struct cli *cli, const struct conf *conf)
+{
+    struct db_args args = {.count = 0};
+    struct db_result *result;
+    struct err err;
+    const char *sql = jobs_peek(&args, cli->daemon, cli->app, conf->enabled, conf->grace_hours,
+                                CMD_RUN_DRY_ROWS);
+    bool done = db_query(db, sql, &args, &result, &err);
+
+    db_args_clear(&args);
+    if (!done) {
+        log_err(&err);
+        return err_exit_code(err.kind);
+    }
+    if (cli->format == CLI_FORMAT_JSON) {
+        cmd_run_print_due_json(result);
+    } else {
+        cmd_run_print_due(result);
+    }
+    db_result_free(result);
+    return EXIT_CODE_OK;
+}
+
+int
+cmd_run(const struct cli *cli, const struct conf *conf)
+{
+    struct db *db;
+    struct err err;
+    int exit_code;
+
+    if (cli->daemon != NULL && conf_find_daemon(conf, cli->daemon) == NULL) {
+        log_error("--daemon %s: no [daemon:%s] section in %s", cli->daemon, cli->daemon, conf->path);
+        return EXIT_CODE_USAGE;
+    }
+    sig_install();
+    if (!db_open(conf->conninfo, &db, &err)) {
+        log_err(&err);
+        return err_exit_code(err.kind);
+    }
+    exit_code = cli->dry_run ? cmd_run_dry(db, cli, conf) : cmd_run_sweep(db, cli, conf);
+    db_close(db);
+    return exit_code;
 }
