@@ -35,7 +35,7 @@ begin
        and exists (select from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
                    where n.nspname = 'harpsweep') then
         raise exception 'there is a schema harpsweep already, and it is not the one of this program'
-            using hint = 'Rename it: alter schema harpsweep rename to …';
+            using hint = 'Rename it: alter schema harpsweep rename to something_else';
     end if;
     if to_regclass('harpsweep.migration') is not null then
         execute 'select coalesce(max(version), 0) from harpsweep.migration' into version;

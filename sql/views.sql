@@ -11,6 +11,7 @@ select j.id,
        case
            when j.state = 'new' then 'at the next run'
            when j.state = 'claimed' and j.next_at > now() then 'being worked on'
+           when j.next_at = 'infinity' then 'never'
            when j.next_at <= now() then
                'since ' || harpsweep.readable_span(
                    extract(epoch from now())::float8 - extract(epoch from j.next_at)::float8)
@@ -72,7 +73,7 @@ begin
 end
 $$;
 comment on column harpsweep.jobs.due is
-    'When somebody may act on it: "in 3 h", "since 2 min", "at the next run" (which fixes its grace), "being worked on"; empty for a final job.';
+    'When somebody may act on it: "in 3 h", "since 2 min", "at the next run" (which fixes its grace), "being worked on", "never" (held by hand); empty for a final job.';
 comment on column harpsweep.jobs.age is 'How long ago the image became an orphan.';
 comment on column harpsweep.jobs.ended is 'How long ago the job became final.';
 comment on column harpsweep.jobs.freed is

@@ -1,11 +1,13 @@
 """What the integration tests share: a temporary PostgreSQL cluster and a fresh database each."""
 
+import datetime
 import itertools
 import os
 import sys
 
 import psycopg
 import pytest
+from psycopg.types.datetime import TimestamptzLoader
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -13,6 +15,17 @@ from harness.cluster import Cluster  # noqa: E402  pylint: disable=wrong-import-
 
 TEMPLATE = "harpsweep_template"
 _numbers = itertools.count(1)
+
+
+class EndlessLoader(TimestamptzLoader):
+    """PostgreSQL's infinities, which a datetime cannot hold, as the first and the last datetime."""
+
+    def load(self, data):
+        if bytes(data) == b"-infinity":
+            return datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+        if bytes(data) == b"infinity":
+            return datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)
+        return super().load(data)
 
 
 class Database:
@@ -27,6 +40,7 @@ class Database:
     def connect(self, role=None, autocommit=True):
         """A connection, closed with the test; as a role that can do what `role` may."""
         connection = psycopg.connect(self.conninfo, autocommit=autocommit)
+        connection.adapters.register_loader("timestamptz", EndlessLoader)
         self._connections.append(connection)
         if role is not None:
             connection.execute(f'set session authorization "{role}"')
@@ -79,3 +93,27 @@ def empty_database(cluster):  # pylint: disable=redefined-outer-name
 def connection(database):  # pylint: disable=redefined-outer-name
     """A superuser's connection to `database`, in autocommit mode."""
     return database.connect()
+
+
+@pytest.fixture(scope="session")
+def shared_database(cluster, template):  # pylint: disable=redefined-outer-name
+    """One database with the schema, for rows_only."""
+    yield from fresh_database(cluster, template)
+
+
+@pytest.fixture
+def rows_only(shared_database):  # pylint: disable=redefined-outer-name
+    """As `connection`, but to a database that is emptied after the test and not made anew: ten
+    times as fast, for tests that change nothing but rows."""
+    made = shared_database.connect()
+    yield made
+    made.execute("truncate harpsweep.job, harpsweep.run, harpsweep.daemon restart identity")
+    made.close()
+
+
+@pytest.fixture
+def notices(connection):  # pylint: disable=redefined-outer-name
+    """Texts of the notices that `connection` received."""
+    heard = []
+    connection.add_notice_handler(lambda diagnostic: heard.append(diagnostic.message_primary))
+    return heard

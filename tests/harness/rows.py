@@ -1,0 +1,84 @@
+"""Short ways to write and read rows of harpsweep.job in tests."""
+
+# pylint: disable=missing-function-docstring
+
+import threading
+import time
+
+ID = "sha256:" + "0123456789abcdef" * 4
+ROLES = ("harpsweep_writer", "harpsweep_worker", "harpsweep_reader")
+FINAL = "removed untagged absent in_use kept cancelled failed unsupported no_ref".split()
+
+
+def one(connection, sql, *values):
+    row = connection.execute(sql, values).fetchone()
+    return row[0] if row and len(row) == 1 else row
+
+
+def job(connection, number):
+    cursor = connection.execute("select * from harpsweep.job where id = %s", (number,))
+    row = cursor.fetchone()
+    return dict(zip((column.name for column in cursor.description), row))
+
+
+def schedule(connection, daemon="d", appid="app", image="app:1", **named):
+    given = "".join(f", {name} => %({name})s" for name in named)
+    return connection.execute(
+        f"select harpsweep.schedule(%(d)s, %(a)s, %(i)s{given})",
+        {"d": daemon, "a": appid, "i": image, **named},
+    ).fetchone()[0]
+
+
+def claim(connection, number, lease="2 min"):
+    """As a run does it, as far as the functions are concerned; the job must be due."""
+    connection.execute(
+        """update harpsweep.job
+              set state = 'claimed', next_at = now() + %s::interval, attempts = attempts + 1,
+                  claim_token = gen_random_uuid(), claimed_at = now(), claimed_by = 'h:1'
+            where id = %s""",
+        (lease, number),
+    )
+
+
+def expire(connection, number):
+    connection.execute(
+        "update harpsweep.job set not_before = now() - interval '1 h', "
+        "next_at = now() - interval '1 s' where id = %s",
+        (number,),
+    )
+
+
+def finish(connection, number, state, **more):
+    sets = "".join(f", {name} = %({name})s" for name in more)
+    connection.execute(
+        f"update harpsweep.job set state = %(state)s, next_at = null, finished_at = now(){sets} "
+        "where id = %(id)s",
+        {"state": state, "id": number, **more},
+    )
+
+
+def hours_ahead(connection, moment):
+    return one(connection, "select extract(epoch from %s::timestamptz - now()) / 3600", moment)
+
+
+def in_thread(call):
+    """Starts call(); returns (thread, list that gets its result or its error)."""
+    result = []
+
+    def body():
+        try:
+            result.append(call())
+        except Exception as error:  # pylint: disable=broad-except
+            result.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    return thread, result
+
+
+def wait_until_blocked(connection, blocked):
+    """Until the other connection waits for a lock: the interleaving is forced, not hoped for."""
+    limit = time.monotonic() + 10
+    while not one(connection, "select cardinality(pg_blocking_pids(%s)) > 0", blocked.info.backend_pid):
+        assert time.monotonic() < limit, "it never waited"
+        time.sleep(0.01)
