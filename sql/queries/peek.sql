@@ -7,9 +7,11 @@ select j.id, j.daemon, j.appid, j.image_ref, j.image_id, j.choice, j.state::text
        to_char(d.due at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as due
   from harpsweep.job j
        cross join lateral (
-           select case when j.state = 'new' and j.choice = 'now' then j.orphaned_at
-                       when j.state = 'new'
-                           then j.orphaned_at + coalesce(j.grace_hours, $4::int) * interval '1 hour'
+           select case when j.state = 'new' then greatest(
+                           j.not_before,
+                           j.orphaned_at + case j.choice when 'now' then 0
+                                                else coalesce(j.grace_hours, $4::int) end
+                                           * interval '1 hour')
                        else j.next_at end as due) d
  where j.next_at is not null
    and j.next_at <= now()
