@@ -47,15 +47,3 @@ grant select on harpsweep.jobs, harpsweep.daemon_health, harpsweep.daily to harp
 -- Reader: the table itself stays closed, for the tokens of running claims are not for everybody.
 grant select on harpsweep.jobs, harpsweep.daemon_health, harpsweep.daily,
     harpsweep.run, harpsweep.daemon, harpsweep.migration to harpsweep_reader;
-
--- The daemons' addresses stand in AppAPI's table, where it is here; its owner may give them away.
-do $$
-begin
-    if to_regclass('public.oc_ex_apps_daemons') is not null then
-        grant select on public.oc_ex_apps_daemons to harpsweep_worker;
-    end if;
-exception when insufficient_privilege then
-    raise warning 'harpsweep_worker could not be allowed to read public.oc_ex_apps_daemons'
-        using hint = 'As its owner: grant select on public.oc_ex_apps_daemons to harpsweep_worker;';
-end
-$$;

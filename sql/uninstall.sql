@@ -39,16 +39,6 @@ drop schema if exists harpsweep cascade;
 set local client_min_messages = notice;
 
 do $$
-begin
-    if to_regclass('public.oc_ex_apps_daemons') is not null and to_regrole('harpsweep_worker') is not null then
-        revoke all on public.oc_ex_apps_daemons from harpsweep_worker;
-    end if;
-exception when insufficient_privilege then
-    null; -- then the role is still needed, and that is said below
-end
-$$;
-
-do $$
 declare
     role_name text;
     uses      text;

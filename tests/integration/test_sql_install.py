@@ -257,17 +257,6 @@ class TestInstall:
             assert "schema harpsweep belongs to role postgres" in done.stderr
         cluster.execute("drop role nobody_special")
 
-    def test_worker_reads_appapis_daemons(self, cluster, empty_database):
-        connection = empty_database.connect()
-        connection.execute("create table public.oc_ex_apps_daemons (name text)")
-        cluster.install(empty_database.name)
-        empty_database.connect("harpsweep_worker").execute("select * from public.oc_ex_apps_daemons")
-        cluster.uninstall(empty_database.name)
-        assert one(
-            connection,
-            "select array_length(relacl, 1) from pg_class where oid = 'public.oc_ex_apps_daemons'::regclass",
-        ) in (None, 1)
-
 
 class TestUninstall:
     def test_leaves_no_trace(self, bare_cluster):
