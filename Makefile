@@ -108,7 +108,7 @@ unit: $(TEST_PROGRAMS)
 	@RUNNER="$(RUNNER)" tests/harness/unit.sh $(TEST_PROGRAMS)
 
 san:
-	@$(MAKE) --no-print-directory VARIANT=san unit
+	@$(MAKE) --no-print-directory VARIANT=san WERROR= unit
 
 valgrind:
 	@$(MAKE) --no-print-directory unit \
@@ -119,7 +119,7 @@ integration: $(PROGRAM)
 	HARPSWEEP_PROGRAM=$(abspath $(PROGRAM)) $(PYTHON) -m pytest -p no:cacheprovider tests/integration $(PYTEST_ARGS)
 
 integration-san:
-	@$(MAKE) --no-print-directory VARIANT=san PROGRAM=build/san/harpsweep integration
+	@$(MAKE) --no-print-directory VARIANT=san WERROR= PROGRAM=build/san/harpsweep integration
 
 cover:
 	@$(MAKE) --no-print-directory VARIANT=cover unit
