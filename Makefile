@@ -13,13 +13,28 @@ LIBRARIES := libpq libcurl jansson inih
 
 SOURCES := \
 	src/buf.c \
+	src/cli.c \
+	src/cli_help.c \
+	src/cli_spec.c \
 	src/clock.c \
+	src/cmd_run.c \
 	src/db.c \
 	src/db_args.c \
 	src/err.c \
+	src/jobs.c \
+	src/json_out.c \
 	src/log.c \
+	src/main.c \
 	src/mem.c \
-	src/sig.c
+	src/printable.c \
+	src/sig.c \
+	src/sqlstate.c \
+	src/sweep.c \
+	src/sweep_ask.c \
+	src/sweep_claim.c \
+	src/sweep_daemon.c \
+	src/sweep_db.c \
+	src/table.c
 
 QUERIES := $(sort $(wildcard sql/queries/*.sql))
 TESTS   := $(sort $(wildcard tests/unit/test_*.c))
@@ -126,7 +141,12 @@ cover:
 	@$(MAKE) --no-print-directory VARIANT=cover PROGRAM=build/cover/harpsweep integration
 	@gcov -n -o build/cover/src $(SOURCES) | grep -A 1 "^File 'src/" | grep -v '^--'
 
-bench: bin/harpsweep
+BENCH_PROGRAMS := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
+build/bench/%: tests/bench/%.c | needs
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -o $@ $< -pie -Wl,--as-needed $(LIBS)
+
+bench: bin/harpsweep $(BENCH_PROGRAMS)
 	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
 # Lint
