@@ -12,8 +12,8 @@ for program in "$@"; do
     ${RUNNER-} "$program" >"$log" 2>&1
     status=$?
     good=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | tail -n 1)
-    bad=$(sed -n 's/^\[  FAILED  \] .* \([0-9]*\) test(s), listed below.*/\1/p' "$log" | tail -n 1)
-    ran=$(sed -n 's/^\[==========\] .* \([0-9]*\) test(s) run\..*/\1/p' "$log" | tail -n 1)
+    bad=$(sed -n 's,^\[  FAILED  \].*[^0-9]\([0-9]*\) test(s)\, listed below.*,\1,p' "$log" | tail -n 1)
+    ran=$(sed -n 's,^\[==========\].*[^0-9]\([0-9]*\) test(s) run\..*,\1,p' "$log" | tail -n 1)
     good=${good:-0} bad=${bad:-0}
     if [ "${ran:-0}" = 0 ] || { [ $status != 0 ] && [ "$bad" = 0 ]; }; then
         bad=$((bad + 1))
