@@ -25,6 +25,7 @@ enum cli_command {
     CLI_RETRY,
     CLI_STATUS,
     CLI_CHECK,
+    CLI_SETTINGS, /* only as the subject of a help */
 };
 
 enum cli_format { CLI_FORMAT_TEXT, CLI_FORMAT_JSON };
@@ -59,6 +60,9 @@ void cli_free(struct cli *cli);
 
 /* --help, and help for one command, on standard output. */
 void cli_print_help(enum cli_command command);
+
+/* "run", … as it is typed. */
+const char *cli_command_name(enum cli_command command);
 
 /* One function per command, in cmd_*.c: returns the exit code, having printed everything. */
 int cmd_run(const struct cli *cli, const struct conf *conf);

@@ -1,0 +1,195 @@
+#include "cli.h"
+
+#include "cli_reader.h"
+#include "cli_spec.h"
+#include "mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+cli_find_command(const struct cli_reader *reader, const char *name, enum cli_command *ret_command)
+{
+    if (cli_command_find(name, ret_command)) {
+        return true;
+    }
+    (void)err_set(reader->err, ERR_USAGE, "there is no command '%s'", name);
+    return err_hint(reader->err, "'harpsweep help' lists the commands");
+}
+
+/* Which command it is; "--help" and "--version" are commands too. */
+static bool
+cli_decide_command(struct cli_reader *reader)
+{
+    struct cli *cli = reader->cli;
+    bool help = (reader->seen & 1U << CLI_OPTION_HELP) != 0;
+
+    if (reader->word_count > 0 && !cli_find_command(reader, reader->words[0], &cli->command)) {
+        return false;
+    }
+    if (reader->word_count > 0 && cli->command == CLI_SETTINGS) {
+        (void)err_set(reader->err, ERR_USAGE, "there is no command 'settings'");
+        return err_hint(reader->err,
+                        "'harpsweep help settings' explains them, 'harpsweep check -v' shows them");
+    }
+    if (reader->word_count > 0 && help && cli->command != CLI_HELP) {
+        cli->help_of = cli->command;
+        cli->command = CLI_HELP;
+        reader->word_count = 1;
+    } else if (reader->word_count == 0 && help) {
+        cli->command = CLI_HELP;
+    } else if ((reader->seen & 1U << CLI_OPTION_VERSION) != 0) {
+        cli->command = CLI_VERSION;
+    } else if (reader->word_count == 0) {
+        (void)err_set(reader->err, ERR_USAGE, "no command is given");
+        return err_hint(reader->err, "'harpsweep help' lists the commands");
+    }
+    if (cli->command == CLI_HELP && reader->word_count > 1) {
+        reader->word_count--;
+        return cli_find_command(reader, reader->words[1], &cli->help_of);
+    }
+    return true;
+}
+
+static bool
+cli_check_options(const struct cli_reader *reader)
+{
+    enum cli_command command = reader->cli->command;
+
+    /* Whoever asks for help gets it, whatever else stands there. */
+    if (command == CLI_HELP || command == CLI_VERSION) {
+        return true;
+    }
+    for (int id = 0; id < CLI_OPTION_COUNT; id++) {
+        const struct cli_option *option = cli_option_spec((enum cli_option_id)id);
+
+        if ((reader->seen & 1U << id) != 0 && (option->commands & 1U << command) == 0) {
+            (void)err_set(reader->err, ERR_USAGE, "command %s has no option --%s",
+                          cli_command_name(command), option->name);
+            return err_hint(reader->err, "'harpsweep help %s' lists its options",
+                            cli_command_name(command));
+        }
+    }
+    return true;
+}
+
+static bool
+cli_too_little(const struct cli_reader *reader, const char *missing)
+{
+    const char *name = cli_command_name(reader->cli->command);
+
+    (void)err_set(reader->err, ERR_USAGE, "command %s needs %s", name, missing);
+    return err_hint(reader->err, "harpsweep %s %s", name,
+                    cli_command_spec(reader->cli->command)->arguments);
+}
+
+static bool
+cli_read_ids(const struct cli_reader *reader)
+{
+    struct cli *cli = reader->cli;
+
+    cli->ids = mem_alloc(reader->word_count, sizeof *cli->ids);
+    for (size_t i = 1; i < reader->word_count; i++) {
+        if (!cli_parse_number(reader->words[i], 1, INT64_MAX, &cli->ids[cli->id_count])) {
+            return err_set(reader->err, ERR_USAGE, "'%s' is not the number of a job",
+                           reader->words[i]);
+        }
+        cli->id_count++;
+    }
+    if (cli->command == CLI_SHOW) {
+        return cli->id_count > 0 || cli_too_little(reader, "numbers of jobs");
+    }
+    if (cli->id_count == 0 && cli->app == NULL) {
+        return cli_too_little(reader, "numbers of jobs or --app");
+    }
+    if (cli->id_count > 0 && (cli->app != NULL || cli->daemon != NULL)) {
+        return err_set(reader->err, ERR_USAGE, "command %s takes numbers of jobs or --%s, not both",
+                       cli_command_name(cli->command), cli->app != NULL ? "app" : "daemon");
+    }
+    return true;
+}
+
+static bool
+cli_read_schedule(const struct cli_reader *reader)
+{
+    struct cli *cli = reader->cli;
+    unsigned choices = (unsigned)((reader->seen & 1U << CLI_OPTION_GRACE_HOURS) != 0) +
+                       (unsigned)((reader->seen & 1U << CLI_OPTION_NOW) != 0) +
+                       (unsigned)((reader->seen & 1U << CLI_OPTION_KEEP) != 0);
+
+    if (cli->daemon == NULL || cli->app == NULL) {
+        return cli_too_little(reader, cli->daemon == NULL ? "--daemon" : "--app");
+    }
+    if (reader->word_count != 2) {
+        return cli_too_little(reader, "exactly one image reference");
+    }
+    if (choices > 1) {
+        return err_set(reader->err, ERR_USAGE,
+                       "only one of --grace-hours, --now and --keep can be given");
+    }
+    cli->image_ref = reader->words[1];
+    return true;
+}
+
+static bool
+cli_read_arguments(const struct cli_reader *reader)
+{
+    switch (reader->cli->command) {
+    case CLI_SHOW:
+    case CLI_NOW:
+    case CLI_KEEP:
+    case CLI_CANCEL:
+    case CLI_RETRY:
+        return cli_read_ids(reader);
+    case CLI_SCHEDULE:
+        return cli_read_schedule(reader);
+    case CLI_HELP:
+    case CLI_VERSION:
+    case CLI_RUN:
+    case CLI_LIST:
+    case CLI_STATUS:
+    case CLI_CHECK:
+    case CLI_SETTINGS:
+        break;
+    }
+    if (reader->word_count > 1) {
+        return err_set(reader->err, ERR_USAGE, "command %s takes no argument '%s'",
+                       cli_command_name(reader->cli->command), reader->words[1]);
+    }
+    return true;
+}
+
+bool
+cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err)
+{
+    const char *environment = getenv("HARPSWEEP_CONFIG");
+    struct cli cli = {.event = "manual",
+                      .choice = "grace",
+                      .config_path = environment == NULL || *environment == '\0'
+                                         ? CLI_DEFAULT_CONFIG
+                                         : environment,
+                      .grace_hours = -1,
+                      .max_jobs = -1,
+                      .limit = -1};
+    struct cli_reader reader = {.cli = &cli, .err = err, .argc = argc, .argv = argv};
+    bool done;
+
+    reader.words = mem_alloc((size_t)argc + 1, sizeof *reader.words);
+    done = cli_read_all(&reader) && cli_decide_command(&reader) && cli_check_options(&reader) &&
+           cli_read_arguments(&reader);
+    mem_free(reader.words);
+    if (done) {
+        *ret_cli = cli;
+    } else {
+        cli_free(&cli);
+    }
+    return done;
+}
+
+void
+cli_free(struct cli *cli)
+{
+    mem_free(cli->ids);
+    cli->ids = NULL;
+    cli->id_count = 0;
+}

@@ -1,0 +1,248 @@
+#include "cli_reader.h"
+
+#include "cli_spec.h"
+#include "imageref.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Largest numbers that make sense. */
+#define CLI_MAX_JOBS 1000000000
+#define CLI_MAX_LIMIT 1000000
+
+bool
+cli_parse_number(const char *text, int64_t min, int64_t max, int64_t *ret_number)
+{
+    int64_t number = 0;
+
+    if (*text == '\0') {
+        return false;
+    }
+    for (; *text >= '0' && *text <= '9'; text++) {
+        if (number > (INT64_MAX - (*text - '0')) / 10) {
+            return false;
+        }
+        number = number * 10 + (*text - '0');
+    }
+    if (*text != '\0' || number < min || number > max) {
+        return false;
+    }
+    *ret_number = number;
+    return true;
+}
+
+static bool
+cli_take_number(const struct cli_reader *reader, enum cli_option_id id, const char *value,
+                int64_t max, int64_t *ret_number)
+{
+    int64_t min = id == CLI_OPTION_LIMIT ? 1 : 0;
+
+    if (cli_parse_number(value, min, max, ret_number)) {
+        return true;
+    }
+    return err_set(reader->err, ERR_USAGE,
+                   "option --%s needs a whole number from %" PRId64 " to %" PRId64 ", not '%s'",
+                   cli_option_spec(id)->name, min, max, value);
+}
+
+static bool
+cli_take_word(const struct cli_reader *reader, enum cli_option_id id, const char *value,
+              const char *const *allowed, const char **ret_value)
+{
+    for (size_t i = 0; allowed[i] != NULL; i++) {
+        if (strcmp(allowed[i], value) == 0) {
+            *ret_value = value;
+            return true;
+        }
+    }
+    (void)err_set(reader->err, ERR_USAGE, "option --%s does not know '%s'",
+                  cli_option_spec(id)->name, value);
+    return err_hint(reader->err, "'harpsweep help %s' tells what it knows",
+                    id == CLI_OPTION_STATE ? "list" : "schedule");
+}
+
+static bool
+cli_take_format(const struct cli_reader *reader, const char *value)
+{
+    if (strcmp(value, "json") == 0) {
+        reader->cli->format = CLI_FORMAT_JSON;
+    } else if (strcmp(value, "text") == 0) {
+        reader->cli->format = CLI_FORMAT_TEXT;
+    } else {
+        (void)err_set(reader->err, ERR_USAGE, "option --format does not know '%s'", value);
+        return err_hint(reader->err, "text or json");
+    }
+    return true;
+}
+
+static bool
+cli_take_image_id(const struct cli_reader *reader, const char *value)
+{
+    if (!imageref_is_id(value)) {
+        (void)err_set(reader->err, ERR_USAGE, "option --image-id does not take '%s'", value);
+        return err_hint(reader->err,
+                        "'sha256:' and 64 lower-case hex digits, as docker inspect tells");
+    }
+    reader->cli->image_id = value;
+    return true;
+}
+
+static bool
+cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *value)
+{
+    static const char *const states[] = {
+        "open",   "final", "new",       "pending", "claimed",     "removed", "untagged", "absent",
+        "in_use", "kept",  "cancelled", "failed",  "unsupported", "no_ref",  NULL};
+    static const char *const events[] = {"uninstall", "update", "manual", "adopted", NULL};
+    struct cli *cli = reader->cli;
+
+    switch (id) {
+    case CLI_OPTION_CONFIG:
+        cli->config_path = value;
+        break;
+    case CLI_OPTION_VERBOSE:
+        cli->verbosity++;
+        break;
+    case CLI_OPTION_JSON:
+        cli->format = CLI_FORMAT_JSON;
+        break;
+    case CLI_OPTION_FORMAT:
+        return cli_take_format(reader, value);
+    case CLI_OPTION_DRY_RUN:
+        cli->dry_run = true;
+        break;
+    case CLI_OPTION_DAEMON:
+        cli->daemon = value;
+        break;
+    case CLI_OPTION_APP:
+        cli->app = value;
+        break;
+    case CLI_OPTION_MAX_JOBS:
+        return cli_take_number(reader, id, value, CLI_MAX_JOBS, &cli->max_jobs);
+    case CLI_OPTION_STATE:
+        return cli_take_word(reader, id, value, states, &cli->state);
+    case CLI_OPTION_LIMIT:
+        return cli_take_number(reader, id, value, CLI_MAX_LIMIT, &cli->limit);
+    case CLI_OPTION_EVENT:
+        return cli_take_word(reader, id, value, events, &cli->event);
+    case CLI_OPTION_GRACE_HOURS:
+        return cli_take_number(reader, id, value, 720, &cli->grace_hours);
+    case CLI_OPTION_NOW:
+        cli->choice = "now";
+        break;
+    case CLI_OPTION_KEEP:
+        cli->choice = "keep";
+        break;
+    case CLI_OPTION_IMAGE_ID:
+        return cli_take_image_id(reader, value);
+    case CLI_OPTION_REASON:
+        cli->reason = value;
+        break;
+    case CLI_OPTION_HELP: /* seen, which is all */
+    case CLI_OPTION_VERSION:
+    case CLI_OPTION_COUNT:
+        break;
+    }
+    return true;
+}
+
+/* value: what came with it ("--x=value", "-cvalue"), or NULL. */
+static bool
+cli_read_option(struct cli_reader *reader, enum cli_option_id id, const char *value)
+{
+    const struct cli_option *option = cli_option_spec(id);
+
+    if (option->argument == NULL && value != NULL) {
+        return err_set(reader->err, ERR_USAGE, "option --%s takes no value", option->name);
+    }
+    if (option->argument != NULL && value == NULL) {
+        if (reader->at + 1 >= reader->argc) {
+            return err_set(reader->err, ERR_USAGE, "option --%s needs a value: %s", option->name,
+                           option->argument);
+        }
+        value = reader->argv[++reader->at];
+    }
+    if (value != NULL && *value == '\0') {
+        return err_set(reader->err, ERR_USAGE, "option --%s has an empty value", option->name);
+    }
+    if ((reader->seen & 1U << id) != 0 && option->argument != NULL) {
+        return err_set(reader->err, ERR_USAGE, "option --%s is given twice", option->name);
+    }
+    reader->seen |= 1U << id;
+    return cli_apply(reader, id, value);
+}
+
+static bool
+cli_unknown_option(const struct cli_reader *reader, const char *text)
+{
+    (void)err_set(reader->err, ERR_USAGE, "there is no option %s", text);
+    return err_hint(reader->err, "'harpsweep help' lists commands and options");
+}
+
+static bool
+cli_read_long(struct cli_reader *reader, const char *text)
+{
+    const char *name = text + 2;
+    const char *equals = strchr(name, '=');
+    size_t length = equals == NULL ? strlen(name) : (size_t)(equals - name);
+
+    for (int id = 0; id < CLI_OPTION_COUNT; id++) {
+        const char *known = cli_option_spec((enum cli_option_id)id)->name;
+
+        if (strlen(known) == length && strncmp(known, name, length) == 0) {
+            return cli_read_option(reader, (enum cli_option_id)id,
+                                   equals == NULL ? NULL : equals + 1);
+        }
+    }
+    return cli_unknown_option(reader, text);
+}
+
+static bool
+cli_read_short(struct cli_reader *reader, const char *text)
+{
+    for (const char *letter = text + 1; *letter != '\0'; letter++) {
+        int id = 0;
+
+        while (id < CLI_OPTION_COUNT &&
+               cli_option_spec((enum cli_option_id)id)->letter != *letter) {
+            id++;
+        }
+        if (id == CLI_OPTION_COUNT) {
+            return cli_unknown_option(reader, text);
+        }
+        if (cli_option_spec((enum cli_option_id)id)->argument != NULL) {
+            /* The rest of the word is its value, or the next word. */
+            return cli_read_option(reader, (enum cli_option_id)id,
+                                   letter[1] == '\0' ? NULL : letter + 1);
+        }
+        if (!cli_read_option(reader, (enum cli_option_id)id, NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+cli_read_all(struct cli_reader *reader)
+{
+    bool options = true;
+
+    for (reader->at = 1; reader->at < reader->argc; reader->at++) {
+        const char *text = reader->argv[reader->at];
+        bool read = true;
+
+        if (options && strcmp(text, "--") == 0) {
+            options = false;
+        } else if (options && strncmp(text, "--", 2) == 0) {
+            read = cli_read_long(reader, text);
+        } else if (options && text[0] == '-' && text[1] != '\0') {
+            read = cli_read_short(reader, text);
+        } else {
+            reader->words[reader->word_count++] = text;
+        }
+        if (!read) {
+            return false;
+        }
+    }
+    return true;
+}

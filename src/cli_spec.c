@@ -1,0 +1,108 @@
+#include "cli_spec.h"
+
+#include <string.h>
+
+#define BIT(command) (1U << CLI_##command)
+#define CHANGES (BIT(NOW) | BIT(KEEP) | BIT(CANCEL) | BIT(RETRY))
+#define PRINTS \
+    (BIT(RUN) | BIT(LIST) | BIT(SHOW) | BIT(SCHEDULE) | CHANGES | BIT(STATUS) | BIT(CHECK))
+#define ALL (~0U)
+
+static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
+    [CLI_OPTION_CONFIG] = {"config", "FILE",
+                           "settings; else $HARPSWEEP_CONFIG, else " CLI_DEFAULT_CONFIG, ALL, 'c'},
+    [CLI_OPTION_VERBOSE] = {"verbose", NULL, "say more; twice: everything", ALL, 'v'},
+    [CLI_OPTION_JSON] = {"json", NULL, "the same as --format=json", PRINTS, '\0'},
+    [CLI_OPTION_FORMAT] = {"format", "FORMAT", "text or json", PRINTS, '\0'},
+    [CLI_OPTION_HELP] = {"help", NULL, "this help, or that of a command", ALL, 'h'},
+    [CLI_OPTION_VERSION] = {"version", NULL, "version of the program and of its libraries", ALL,
+                            'V'},
+    [CLI_OPTION_DRY_RUN] = {"dry-run", NULL, "tell what a run would work on, change nothing",
+                            BIT(RUN), 'n'},
+    [CLI_OPTION_DAEMON] = {"daemon", "NAME", "only this deploy daemon",
+                           BIT(RUN) | BIT(LIST) | BIT(SCHEDULE) | CHANGES, '\0'},
+    [CLI_OPTION_APP] = {"app", "ID", "only this ExApp",
+                        BIT(RUN) | BIT(LIST) | BIT(SCHEDULE) | CHANGES, '\0'},
+    [CLI_OPTION_MAX_JOBS] = {"max-jobs", "N", "work on at most N jobs; 0: no limit", BIT(RUN),
+                             '\0'},
+    [CLI_OPTION_STATE] = {"state", "STATE",
+                          "only jobs in this state; open and final stand for several", BIT(LIST),
+                          '\0'},
+    [CLI_OPTION_LIMIT] = {"limit", "N", "at most N jobs (default 50)", BIT(LIST), '\0'},
+    [CLI_OPTION_EVENT] = {"event", "EVENT",
+                          "why: uninstall, update, adopted or manual (the default)", BIT(SCHEDULE),
+                          '\0'},
+    [CLI_OPTION_GRACE_HOURS] = {"grace-hours", "N",
+                                "delete N hours from now, 0 to 720 (default: as the settings say)",
+                                BIT(SCHEDULE), '\0'},
+    [CLI_OPTION_NOW] = {"now", NULL, "delete at the next run, without a grace", BIT(SCHEDULE),
+                        '\0'},
+    [CLI_OPTION_KEEP] = {"keep", NULL, "record that the app's images are to be kept", BIT(SCHEDULE),
+                         '\0'},
+    [CLI_OPTION_IMAGE_ID] =
+        {"image-id", "ID",
+         "sha256:... of the image: only that one, wherever its name leads by then", BIT(SCHEDULE),
+         '\0'},
+    [CLI_OPTION_REASON] = {"reason", "TEXT", "is shown with the job", BIT(CANCEL), '\0'},
+};
+
+static const struct cli_command_spec cli_commands[] = {
+    [CLI_HELP] = {"help", "[COMMAND | settings]", "tells about a command or the settings", ""},
+    [CLI_VERSION] = {"version", "", "tells the versions", ""},
+    [CLI_RUN] =
+        {"run", "", "deletes the images that are due and records what happened; for cron",
+         "Prints nothing where nobody needs to look, unless -v is given or somebody watches.\n"
+         "Several runs at once share the work."},
+    [CLI_LIST] =
+        {"list", "", "lists jobs, newest first",
+         "States: new, pending, claimed (together: open); removed, untagged, absent, in_use,\n"
+         "kept, cancelled, failed, unsupported, no_ref (together: final)."},
+    [CLI_SHOW] = {"show", "ID...", "shows all of a job, and what happens next", ""},
+    [CLI_SCHEDULE] =
+        {"schedule", "--daemon NAME --app ID REFERENCE",
+         "makes a job for an image, or merges with the open one for it",
+         "REFERENCE is what the container was created from: name:tag, name@digest, or an ID."},
+    [CLI_NOW] = {"now", "ID... | --app ID", "ends the waiting of open jobs: the next run deletes",
+                 ""},
+    [CLI_KEEP] = {"keep", "ID... | --app ID", "keeps the images of open jobs", ""},
+    [CLI_CANCEL] = {"cancel", "ID... | --app ID", "cancels open jobs", ""},
+    [CLI_RETRY] = {"retry", "ID... | --app ID", "opens jobs again that ended without success",
+                   "By number: jobs that are failed, in_use, unsupported or cancelled.\n"
+                   "By app: those that are failed, in_use or unsupported."},
+    [CLI_STATUS] = {"status", "", "tells how it goes; exit 1 where somebody has to look", ""},
+    [CLI_CHECK] =
+        {"check", "", "tests settings, database and daemons, and tells what to do",
+         "Deletes nothing. With -v also shows every setting in force.\n"
+         "Exit 78: settings, schema or privileges; 69: no database; 1: a daemon is unwell."},
+    [CLI_SETTINGS] = {"settings", "", "", ""},
+};
+
+const struct cli_option *
+cli_option_spec(enum cli_option_id id)
+{
+    return &cli_options[id];
+}
+
+const struct cli_command_spec *
+cli_command_spec(enum cli_command command)
+{
+    return &cli_commands[command];
+}
+
+bool
+cli_command_find(const char *name, enum cli_command *ret_command)
+{
+    for (size_t i = 0; i < sizeof cli_commands / sizeof *cli_commands; i++) {
+        if (strcmp(cli_commands[i].name, name) == 0) {
+            *ret_command = (enum cli_command)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *
+cli_command_name(enum cli_command command)
+{
+    return cli_commands[command].name;
+}

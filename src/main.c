@@ -1,0 +1,93 @@
+#include "cli.h"
+#include "http.h"
+#include "log.h"
+
+#include <stdio.h>
+#include <sys/prctl.h>
+
+static int
+main_print_version(void)
+{
+    (void)printf("harpsweep %s (schema version %d, %s)\n", HARPSWEEP_VERSION,
+                 HARPSWEEP_SCHEMA_VERSION, http_library_version());
+    return EXIT_CODE_OK;
+}
+
+static int
+main_run_with(const struct cli *cli, const struct conf *conf)
+{
+    switch (cli->command) {
+    case CLI_RUN:
+        return cmd_run(cli, conf);
+    case CLI_LIST:
+        return cmd_list(cli, conf);
+    case CLI_SHOW:
+        return cmd_show(cli, conf);
+    case CLI_SCHEDULE:
+        return cmd_schedule(cli, conf);
+    case CLI_NOW:
+    case CLI_KEEP:
+    case CLI_CANCEL:
+    case CLI_RETRY:
+        return cmd_change(cli, conf);
+    case CLI_STATUS:
+        return cmd_status(cli, conf);
+    case CLI_HELP:
+    case CLI_VERSION:
+    case CLI_CHECK:
+    case CLI_SETTINGS:
+        break;
+    }
+    return EXIT_CODE_INTERNAL;
+}
+
+static int
+main_run(const struct cli *cli)
+{
+    struct conf *conf;
+    struct err err;
+    int code;
+
+    if (cli->command == CLI_HELP) {
+        cli_print_help(cli->help_of);
+        return EXIT_CODE_OK;
+    }
+    if (cli->command == CLI_VERSION) {
+        return main_print_version();
+    }
+    if (cli->command == CLI_CHECK) {
+        return cmd_check(cli);
+    }
+    if (!conf_load(cli->config_path, &conf, &err)) {
+        log_err(&err);
+        return (int)err_exit_code(err.kind);
+    }
+    code = main_run_with(cli, conf);
+    conf_free(conf);
+    return code;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct cli cli;
+    struct err err;
+    int code;
+
+    /* No core dump and no debugger of another process of this user: the keys are in here. */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (!cli_parse(argc, argv, &cli, &err)) {
+        log_err(&err);
+        return (int)err_exit_code(err.kind);
+    }
+    if (cli.verbosity > 0) {
+        log_set_level(cli.verbosity == 1 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG);
+    }
+    code = main_run(&cli);
+    cli_free(&cli);
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        log_error("the output could not be written: standard output is full or closed");
+        return EXIT_CODE_INTERNAL;
+    }
+    return code;
+}

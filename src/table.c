@@ -1,0 +1,236 @@
+#include "table.h"
+
+#include "buf.h"
+#include "mem.h"
+#include "printable.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct table_cell {
+    char *text; /* printable */
+    size_t width;
+};
+
+struct table {
+    struct table_column *columns;
+    size_t column_count;
+    struct table_cell *cells;
+    size_t cell_count;
+    size_t cell_size;
+};
+
+/* Less room than this for the last column is not worth cutting for. */
+#define TABLE_CUT_MIN 12
+
+struct table *
+table_new(const struct table_column *columns, size_t count)
+{
+    struct table *table = mem_alloc(1, sizeof *table);
+
+    table->columns = mem_alloc(count, sizeof *columns);
+    memcpy(table->columns, columns, count * sizeof *columns);
+    table->column_count = count;
+    return table;
+}
+
+void
+table_free(struct table *table)
+{
+    if (table == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < table->cell_count; i++) {
+        mem_free(table->cells[i].text);
+    }
+    mem_free(table->cells);
+    mem_free(table->columns);
+    mem_free(table);
+}
+
+void
+table_add(struct table *table, const char *text)
+{
+    struct buf printable;
+    struct table_cell *cell;
+
+    if (table->cell_count == table->cell_size) {
+        table->cell_size = table->cell_size == 0 ? 64 : table->cell_size * 2;
+        table->cells = mem_grow(table->cells, table->cell_size, sizeof *table->cells);
+    }
+    cell = &table->cells[table->cell_count++];
+    buf_init(&printable, SIZE_MAX / 4);
+    cell->width = printable_add(&printable, text);
+    cell->text = mem_strdup(buf_text(&printable));
+    buf_free(&printable);
+}
+
+void
+table_addf(struct table *table, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    table_add(table, text);
+}
+
+size_t
+table_rows(const struct table *table)
+{
+    return table->cell_count / table->column_count;
+}
+
+static void
+table_spaces(FILE *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        (void)fputc(' ', out);
+    }
+}
+
+/* As many whole characters of text as room allows. */
+static void
+table_print_cut(FILE *out, const char *text, size_t room)
+{
+    size_t length = 0;
+    struct buf prefix;
+
+    buf_init(&prefix, SIZE_MAX / 4);
+    while (text[length] != '\0') {
+        uint32_t code = 0;
+        size_t step = printable_decode(text + length, &code);
+        char one[5] = "";
+        size_t width;
+
+        if (step == 0) {
+            break;
+        }
+        memcpy(one, text + length, step);
+        width = printable_add(&prefix, one);
+        if (width > room) {
+            break;
+        }
+        room -= width;
+        length += step;
+    }
+    buf_free(&prefix);
+    (void)fprintf(out, "%.*s...", (int)length, text);
+}
+
+static void
+table_print_row(const struct table *table, FILE *out, const struct table_cell *cells,
+                const size_t *widths, size_t max)
+{
+    size_t last = table->column_count - 1;
+    size_t at = 0;
+
+    for (size_t i = 0; i <= last; i++) {
+        size_t padding = widths[i] - cells[i].width;
+
+        if (table->columns[i].align == TABLE_RIGHT) {
+            table_spaces(out, padding);
+        }
+        if (i == last && max >= at + TABLE_CUT_MIN && at + cells[i].width > max) {
+            table_print_cut(out, cells[i].text, max - at - 3);
+        } else {
+            (void)fputs(cells[i].text, out);
+        }
+        if (i < last) {
+            table_spaces(out, table->columns[i].align == TABLE_RIGHT ? 2 : padding + 2);
+        }
+        at += widths[i] + 2;
+    }
+    (void)fputc('\n', out);
+}
+
+void
+table_print(const struct table *table, FILE *out, size_t width)
+{
+    size_t columns = table->column_count;
+    size_t *widths = mem_alloc(columns, sizeof *widths);
+    struct table_cell *titles = mem_alloc(columns, sizeof *titles);
+
+    for (size_t i = 0; i < columns; i++) {
+        titles[i].text = mem_strdup(table->columns[i].title);
+        titles[i].width = strlen(titles[i].text);
+        widths[i] = titles[i].width;
+    }
+    for (size_t i = 0; i < table_rows(table) * columns; i++) {
+        if (table->cells[i].width > widths[i % columns]) {
+            widths[i % columns] = table->cells[i].width;
+        }
+    }
+    table_print_row(table, out, titles, widths, width);
+    for (size_t row = 0; row < table_rows(table); row++) {
+        table_print_row(table, out, &table->cells[row * columns], widths, width);
+    }
+    for (size_t i = 0; i < columns; i++) {
+        mem_free(titles[i].text);
+    }
+    mem_free(titles);
+    mem_free(widths);
+}
+
+size_t
+table_terminal_width(FILE *out)
+{
+    struct winsize size;
+    int fd = fileno(out);
+
+    if (fd < 0 || isatty(fd) == 0 || ioctl(fd, TIOCGWINSZ, &size) != 0) {
+        return 0;
+    }
+    return size.ws_col;
+}
+
+const char *
+table_span(int64_t seconds, char ret_text[TABLE_SPAN_SIZE])
+{
+    static const struct {
+        int64_t seconds;
+        const char *name;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
+    size_t unit = 0;
+    int64_t rest;
+
+    while (unit < 3 && seconds < units[unit].seconds) {
+        unit++;
+    }
+    rest = seconds % units[unit].seconds;
+    /* The second unit matters only beside a small number of the first. */
+    if (unit < 3 && seconds / units[unit].seconds < 10 && rest >= units[unit + 1].seconds) {
+        (void)snprintf(ret_text, TABLE_SPAN_SIZE, "%" PRId64 "%s %" PRId64 "%s",
+                       seconds / units[unit].seconds, units[unit].name,
+                       rest / units[unit + 1].seconds, units[unit + 1].name);
+    } else {
+        (void)snprintf(ret_text, TABLE_SPAN_SIZE, "%" PRId64 "%s", seconds / units[unit].seconds,
+                       units[unit].name);
+    }
+    return ret_text;
+}
+
+const char *
+table_size(int64_t bytes, char ret_text[TABLE_SIZE_SIZE])
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB", "PB"};
+    size_t unit = 0;
+    double value = (double)bytes / 1000;
+
+    if (bytes < 1000) {
+        (void)snprintf(ret_text, TABLE_SIZE_SIZE, "%" PRId64 " B", bytes);
+        return ret_text;
+    }
+    /* 999.95 would be printed as 1000.0. */
+    while (value >= 999.95 && unit < 4) {
+        value /= 1000;
+        unit++;
+    }
+    (void)snprintf(ret_text, TABLE_SIZE_SIZE, "%.1f %s", value, units[unit]);
+    return ret_text;
+}

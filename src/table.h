@@ -1,0 +1,47 @@
+/*
+ * Tables of text for people: columns as wide as their widest cell, two spaces between them.
+ */
+#ifndef HARPSWEEP_TABLE_H
+#define HARPSWEEP_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct table;
+
+enum table_align { TABLE_LEFT, TABLE_RIGHT };
+
+struct table_column {
+    const char *title;
+    enum table_align align;
+};
+
+/* A table of count columns (copied). table_free() it. */
+struct table *table_new(const struct table_column *columns, size_t count);
+void table_free(struct table *table); /* NULL is fine */
+
+/* Adds the next cell, row by row, left to right. The text (NULL: empty) is copied and made
+ * printable; see printable.h. */
+void table_add(struct table *table, const char *text);
+void table_addf(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whole rows that it has. */
+size_t table_rows(const struct table *table);
+
+/* Writes title line and rows. A cell of the last column that would go beyond width columns is cut
+ * and ends in "..."; width 0: never. */
+void table_print(const struct table *table, FILE *out, size_t width);
+
+/* Columns of the terminal that out is, 0 where it is none: for table_print(). */
+size_t table_terminal_width(FILE *out);
+
+/* A span of time in at most two units ("45s", "3h 20m", "12d"), seconds >= 0. */
+#define TABLE_SPAN_SIZE 32
+const char *table_span(int64_t seconds, char ret_text[TABLE_SPAN_SIZE]);
+
+/* A size in bytes with one digit after the point ("512 B", "1.5 GB"), units of 1000 as Docker's. */
+#define TABLE_SIZE_SIZE 32
+const char *table_size(int64_t bytes, char ret_text[TABLE_SIZE_SIZE]);
+
+#endif
