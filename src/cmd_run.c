@@ -144,7 +144,7 @@ static void
 cmd_run_print_due(const struct db_result *result)
 {
     static const struct table_column columns[] = {
-        {"job", TABLE_RIGHT}, {"daemon", TABLE_LEFT}, {"app", TABLE_LEFT},
+        {"job", TABLE_RIGHT},      {"daemon", TABLE_LEFT}, {"app", TABLE_LEFT},
         {"due since", TABLE_LEFT}, {"image", TABLE_LEFT},
     };
     struct table *table;
@@ -172,8 +172,8 @@ cmd_run_dry(struct db *db, const struct cli *cli, const struct conf *conf)
     struct db_args args = {.count = 0};
     struct db_result *result;
     struct err err;
-    const char *sql = jobs_peek(&args, cli->daemon, cli->app, conf->enabled, conf->grace_hours,
-                                CMD_RUN_DRY_ROWS);
+    const char *sql =
+        jobs_peek(&args, cli->daemon, cli->app, conf->enabled, conf->grace_hours, CMD_RUN_DRY_ROWS);
     bool done = db_query(db, sql, &args, &result, &err);
 
     db_args_clear(&args);
@@ -198,7 +198,8 @@ cmd_run(const struct cli *cli, const struct conf *conf)
     int exit_code;
 
     if (cli->daemon != NULL && conf_find_daemon(conf, cli->daemon) == NULL) {
-        log_error("--daemon %s: no [daemon:%s] section in %s", cli->daemon, cli->daemon, conf->path);
+        log_error("--daemon %s: no [daemon:%s] section in %s", cli->daemon, cli->daemon,
+                  conf->path);
         return EXIT_CODE_USAGE;
     }
     sig_install();

@@ -43,8 +43,8 @@ db_notice(void *unused, const PGresult *result)
     }
 }
 
-static void
-db_disconnect(struct db *db)
+void
+db_drop(struct db *db)
 {
     for (size_t i = 0; i < DB_STEPS_MAX; i++) {
         PQclear(db->results[i]);
@@ -61,15 +61,14 @@ db_connect(struct db *db, struct err *err)
     /* What stands before dbname can be overridden by the settings' conninfo, what stands after
      * it cannot. */
     static const char *const keywords[] = {
-        "connect_timeout",      "keepalives_idle", "keepalives_interval", "keepalives_count",
-        "target_session_attrs", "dbname",          "client_encoding",     "fallback_application_name",
-        NULL};
-    const char *const values[] = {"10",         "30",         "10",   "3",
-                                  "read-write", db->conninfo, "UTF8", "harpsweep",
-                                  NULL};
+        "connect_timeout",  "keepalives_idle",           "keepalives_interval",
+        "keepalives_count", "target_session_attrs",      "dbname",
+        "client_encoding",  "fallback_application_name", NULL};
+    const char *const values[] = {"10",         "30",   "10",        "3", "read-write",
+                                  db->conninfo, "UTF8", "harpsweep", NULL};
     char line[900];
 
-    db_disconnect(db);
+    db_drop(db);
     db->conn = PQconnectdbParams(keywords, values, 1);
     if (db->conn == NULL) {
         return err_set(err, ERR_INTERNAL, "libpq could not allocate a connection");
@@ -80,9 +79,8 @@ db_connect(struct db *db, struct err *err)
         return true;
     }
     sqlstate_line(PQerrorMessage(db->conn), line, sizeof line);
-    db_disconnect(db);
-    (void)err_set(err, sqlstate_refusal_kind(line),
-                  "database: no connection: %s", line);
+    db_drop(db);
+    (void)err_set(err, sqlstate_refusal_kind(line), "database: no connection: %s", line);
     return err_hint(err, "compare [database] conninfo with what psql needs to connect");
 }
 
@@ -118,16 +116,10 @@ void
 db_close(struct db *db)
 {
     if (db != NULL) {
-        db_disconnect(db);
+        db_drop(db);
         mem_wipe_free(db->conninfo);
         mem_free(db);
     }
-}
-
-void
-db_drop(struct db *db)
-{
-    db_disconnect(db);
 }
 
 bool
@@ -150,8 +142,9 @@ db_fail(struct db *db, const PGresult *result)
     db->failed = true;
     kind = state == NULL ? ERR_DB_LOST : sqlstate_kind(state);
     sqlstate_line(text != NULL ? text : PQresultErrorMessage(result), line, sizeof line);
-    (void)err_set(&db->failure, kind, "database: %s%s%s%s", line, state == NULL ? "" : " (SQLSTATE ",
-                  state == NULL ? "" : state, state == NULL ? "" : ")");
+    (void)err_set(&db->failure, kind, "database: %s%s%s%s", line,
+                  state == NULL ? "" : " (SQLSTATE ", state == NULL ? "" : state,
+                  state == NULL ? "" : ")");
     if (state != NULL) {
         sqlstate_hint(&db->failure, state);
     }
@@ -196,7 +189,7 @@ db_send(struct db *db, const struct db_step *steps, size_t count, struct err *er
     if (db->failed || PQpipelineSync(db->conn) != 1 || PQflush(db->conn) < 0) {
         db_lose(db);
         *err = db->failure;
-        db_disconnect(db);
+        db_drop(db);
         return false;
     }
     db->busy = true;
@@ -226,7 +219,8 @@ db_receive(struct db *db)
         return true;
     }
     /* PIPELINE_ABORTED follows a failure that is recorded already. */
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_PIPELINE_ABORTED) {
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK &&
+        status != PGRES_PIPELINE_ABORTED) {
         db_fail(db, result);
     }
     db->between = true;
@@ -259,9 +253,7 @@ db_advance(struct db *db, struct err *err)
     }
     if (PQstatus(db->conn) == CONNECTION_BAD) {
         db_lose(db);
-        ended = true;
-    }
-    if (!ended) {
+    } else if (!ended) {
         return DB_BUSY;
     }
     db->busy = false;
@@ -270,7 +262,7 @@ db_advance(struct db *db, struct err *err)
     }
     *err = db->failure;
     if (err->kind == ERR_DB_LOST) {
-        db_disconnect(db);
+        db_drop(db);
     }
     return DB_BROKEN;
 }
@@ -311,7 +303,7 @@ db_exchange(struct db *db, const struct db_step *steps, size_t count, int64_t ti
             return progress == DB_FINISHED;
         }
         if (left <= 0) {
-            db_disconnect(db);
+            db_drop(db);
             return err_set(err, ERR_DB_LOST, "database: no answer within %" PRId64 " s",
                            timeout_ms / 1000);
         }

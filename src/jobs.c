@@ -120,7 +120,7 @@ jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *
 
 const char *
 jobs_confirm(struct db_args *args, const struct jobs_run *run, struct buf *ids,
-                  struct buf *attempts)
+             struct buf *attempts)
 {
     db_arg_text(args, run->token);
     db_arg_array(args, ids);
@@ -149,8 +149,8 @@ jobs_action_name(enum jobs_action action)
 }
 
 const char *
-jobs_record(struct db_args *args, const struct jobs_run *run,
-                 struct jobs_result *const *results, size_t count, const struct jobs_limits *limits)
+jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result *const *results,
+            size_t count, const struct jobs_limits *limits)
 {
     enum { ID, ATTEMPT, ACTION, STATE, STATUS, BYTES, REASON, DURATION, DELAY, ARRAYS };
     struct buf arrays[ARRAYS];
@@ -206,7 +206,7 @@ jobs_read_record(const struct db_result *result, int row, struct jobs_record_row
 
 const char *
 jobs_run_finished(struct db_args *args, const struct jobs_run *run, int64_t duration_ms,
-                       int exit_code, const struct jobs_totals *totals, const char *note)
+                  int exit_code, const struct jobs_totals *totals, const char *note)
 {
     const int64_t numbers[] = {totals->claimed, totals->removed,    totals->untagged,
                                totals->absent,  totals->in_use,     totals->held,

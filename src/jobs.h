@@ -79,7 +79,7 @@ void jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_
 
 /* Which claims to confirm: ids and attempts are arrays begun with db_array_begin(). */
 const char *jobs_confirm(struct db_args *args, const struct jobs_run *run, struct buf *ids,
-                       struct buf *attempts);
+                         struct buf *attempts);
 
 /* What became of an attempt. */
 enum jobs_action { JOBS_DONE, JOBS_WAIT, JOBS_HOLD, JOBS_RETRY, JOBS_FAIL, JOBS_RELEASE };
@@ -104,8 +104,8 @@ struct jobs_limits {
 
 /* results: count of them, not taken over. */
 const char *jobs_record(struct db_args *args, const struct jobs_run *run,
-                      struct jobs_result *const *results, size_t count,
-                      const struct jobs_limits *limits);
+                        struct jobs_result *const *results, size_t count,
+                        const struct jobs_limits *limits);
 
 /* What was learned of a daemon. */
 struct jobs_daemon_seen {
@@ -157,6 +157,6 @@ struct jobs_totals {
 };
 
 const char *jobs_run_finished(struct db_args *args, const struct jobs_run *run, int64_t duration_ms,
-                            int exit_code, const struct jobs_totals *totals, const char *note);
+                              int exit_code, const struct jobs_totals *totals, const char *note);
 
 #endif

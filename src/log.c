@@ -29,14 +29,14 @@ log_line(enum log_level level, const char *label, const char *format, va_list ar
     (void)fprintf(stderr, "harpsweep: %s%s\n", label, line);
 }
 
-#define LOG_FUNCTION(name, level, label)                                                          \
-    void name(const char *format, ...)                                                            \
-    {                                                                                             \
-        va_list args;                                                                             \
-                                                                                                  \
-        va_start(args, format);                                                                   \
-        log_line(level, label, format, args);                                                     \
-        va_end(args);                                                                             \
+#define LOG_FUNCTION(name, level, label)      \
+    void name(const char *format, ...)        \
+    {                                         \
+        va_list args;                         \
+                                              \
+        va_start(args, format);               \
+        log_line(level, label, format, args); \
+        va_end(args);                         \
     }
 
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR, "error: ")

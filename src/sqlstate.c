@@ -11,10 +11,10 @@ sqlstate_kind(const char *state)
         const char *prefix;
         enum err_kind kind;
     } kinds[] = {
-        {"08", ERR_DB_LOST},    {"57P0", ERR_DB_LOST},  {"25006", ERR_DB_LOST},
+        {"08", ERR_DB_LOST},     {"57P0", ERR_DB_LOST},   {"25006", ERR_DB_LOST},
         {"40001", ERR_DB_AGAIN}, {"40P01", ERR_DB_AGAIN}, {"55P03", ERR_DB_AGAIN},
         {"57014", ERR_DB_AGAIN}, {"3F000", ERR_SCHEMA},   {"42P01", ERR_SCHEMA},
-        {"42703", ERR_SCHEMA},  {"42704", ERR_SCHEMA},  {"42883", ERR_SCHEMA},
+        {"42703", ERR_SCHEMA},   {"42704", ERR_SCHEMA},   {"42883", ERR_SCHEMA},
         {"42501", ERR_SCHEMA},
     };
 

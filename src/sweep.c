@@ -198,8 +198,8 @@ sweep_is_over(const struct sweep *sweep)
 {
     int64_t over = clock_boot_ms() - sweep->began_ms - sweep->conf->hard_limit_ms;
 
-    return sweep->aborting && (over > SWEEP_LAST_WORDS_MS ||
-                               (sig_stops() > 1 && !db_is_open(sweep->db)));
+    return sweep->aborting &&
+           (over > SWEEP_LAST_WORDS_MS || (sig_stops() > 1 && !db_is_open(sweep->db)));
 }
 
 static bool
@@ -207,8 +207,8 @@ sweep_wait(struct sweep *sweep)
 {
     int fd = db_fd(sweep->db);
     bool writing = db_is_open(sweep->db) && db_wants_write(sweep->db);
-    int64_t nap = sweep->results.count > 0 || !db_is_open(sweep->db) ? SWEEP_RECORD_MS / 4
-                                                                    : SWEEP_NAP_MS;
+    int64_t nap =
+        sweep->results.count > 0 || !db_is_open(sweep->db) ? SWEEP_RECORD_MS / 4 : SWEEP_NAP_MS;
     struct pollfd poll_fd = {.fd = fd, .events = (short)(POLLIN | (writing ? POLLOUT : 0))};
     struct err err;
 

@@ -24,13 +24,13 @@ struct sweep_options {
 
 struct sweep_report {
     struct jobs_totals totals;
-    int64_t planned;         /* new rows that got their grace */
+    int64_t planned; /* new rows that got their grace */
     int64_t daemons_stopped;
     int64_t daemons_unknown; /* due work for daemons without a section in the settings */
     int64_t unrecorded;      /* results that the database never took */
     int64_t duration_ms;
-    bool left_work;          /* ended early by a limit or a signal */
-    bool worked;             /* it claimed or planned something */
+    bool left_work; /* ended early by a limit or a signal */
+    bool worked;    /* it claimed or planned something */
     int exit_code;
     char token[JOBS_TOKEN_SIZE];
 };

@@ -53,7 +53,8 @@ sweep_want(const struct sweep_daemon *daemon)
 static int64_t
 sweep_budget(const struct sweep *sweep)
 {
-    int64_t budget = sweep->conf->max_parallel + sweep_ahead(sweep->conf->max_parallel, sweep->mean_ms);
+    int64_t budget =
+        sweep->conf->max_parallel + sweep_ahead(sweep->conf->max_parallel, sweep->mean_ms);
 
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         budget -= sweep->daemons[i].held;

@@ -11,8 +11,7 @@
 static void
 sweep_pass(struct sweep *sweep, const char *daemon)
 {
-    sweep->passed =
-        mem_grow(sweep->passed, sweep->passed_count + 1, sizeof *sweep->passed);
+    sweep->passed = mem_grow(sweep->passed, sweep->passed_count + 1, sizeof *sweep->passed);
     sweep->passed[sweep->passed_count++] = mem_strdup(daemon);
 }
 
@@ -38,7 +37,8 @@ sweep_adopt(struct sweep *sweep, struct sweep_daemon *daemon, struct job *claime
         sweep->claims_left--;
     }
     if (pattern != NULL) {
-        (void)snprintf(reason, sizeof reason, "the image matches keep = %s of the settings", pattern);
+        (void)snprintf(reason, sizeof reason, "the image matches keep = %s of the settings",
+                       pattern);
         sweep_end_job(sweep, job, JOBS_HOLD, reason);
     } else if (imageref_kind(job->job.image_ref) == IMAGEREF_INVALID) {
         sweep_end_job(sweep, job, JOBS_FAIL, "image_ref is not a reference that Docker accepts");
@@ -57,8 +57,8 @@ sweep_claim_row(struct sweep *sweep, struct jobs_claim_row *row)
         sweep_pass(sweep, row->daemon);
         if (row->kind == JOBS_UNKNOWN && conf_find_daemon(sweep->conf, row->daemon) == NULL) {
             sweep->report->daemons_unknown++;
-            log_warning("jobs are due for a daemon without a [daemon:%s] section in %s", row->daemon,
-                        sweep->conf->path);
+            log_warning("jobs are due for a daemon without a [daemon:%s] section in %s",
+                        row->daemon, sweep->conf->path);
         }
         return;
     }

@@ -208,11 +208,14 @@ sweep_begin_request(struct sweep *sweep, struct sweep_job *job, struct err *err)
 
     switch (job->phase) {
     case SWEEP_INSPECT_REF:
-        return gateway_begin_inspect(sweep->http, daemon, &limits, job->job.image_ref, &job->call, err);
+        return gateway_begin_inspect(sweep->http, daemon, &limits, job->job.image_ref, &job->call,
+                                     err);
     case SWEEP_INSPECT_ID:
-        return gateway_begin_inspect(sweep->http, daemon, &limits, job->job.image_id, &job->call, err);
+        return gateway_begin_inspect(sweep->http, daemon, &limits, job->job.image_id, &job->call,
+                                     err);
     case SWEEP_REMOVE_REF:
-        return gateway_begin_removal(sweep->http, daemon, &limits, job->job.image_ref, &job->call, err);
+        return gateway_begin_removal(sweep->http, daemon, &limits, job->job.image_ref, &job->call,
+                                     err);
     case SWEEP_REMOVE_ID:
         break;
     }

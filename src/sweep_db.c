@@ -47,8 +47,8 @@ sweep_broken(struct sweep *sweep, const struct err *err)
         } else if (!sweep->hello_ok) {
             sweep_fail(sweep, err); /* nothing was claimed yet: cron tries again */
         }
-        sweep->reconnect_wait_ms = sweep->reconnect_wait_ms == 0 ? SWEEP_RECONNECT_FIRST_MS
-                                                                 : sweep->reconnect_wait_ms * 2;
+        sweep->reconnect_wait_ms =
+            sweep->reconnect_wait_ms == 0 ? SWEEP_RECONNECT_FIRST_MS : sweep->reconnect_wait_ms * 2;
         if (sweep->reconnect_wait_ms > SWEEP_RECONNECT_MAX_MS) {
             sweep->reconnect_wait_ms = SWEEP_RECONNECT_MAX_MS;
         }
@@ -154,7 +154,8 @@ sweep_check_hello(struct sweep *sweep, const struct db_result *result)
         (void)err_hint(&err, schema < HARPSWEEP_SCHEMA_VERSION
                                  ? "upgrade it: psql -f sql/install.sql"
                                  : "install the harpsweep that belongs to the schema");
-    } else if (clock < sweep->wall_sent_ms - SWEEP_CLOCK_MAX_MS || clock > now + SWEEP_CLOCK_MAX_MS) {
+    } else if (clock < sweep->wall_sent_ms - SWEEP_CLOCK_MAX_MS ||
+               clock > now + SWEEP_CLOCK_MAX_MS) {
         (void)err_set(&err, ERR_CONFIG,
                       "the clocks of this host and of the database differ by %" PRId64
                       " s: nothing is deleted",
@@ -247,8 +248,8 @@ sweep_recorded(struct sweep *sweep, const struct db_result *result)
                 sweep->report->totals.late++;
                 log_warning("result came too late and changed nothing: job=%" PRId64
                             " image=%s result=%s state=%s run=%s",
-                            job->job.id, job->job.image_ref,
-                            verdict_state_name(job->result.state), row.state, sweep->run.token);
+                            job->job.id, job->job.image_ref, verdict_state_name(job->result.state),
+                            row.state, sweep->run.token);
             } else {
                 sweep_count(sweep, job, row.state);
             }

@@ -40,8 +40,9 @@ struct sweep_job {
     struct sweep_call call;
     struct job job;
     enum sweep_phase phase;
-    int64_t start_by_ms;  /* no request for it starts later: its lease would not cover the end */
-    int64_t confirmed_ms; /* when the question was sent to which the database said that it is ours */
+    int64_t start_by_ms; /* no request for it starts later: its lease would not cover the end */
+    int64_t
+        confirmed_ms; /* when the question was sent to which the database said that it is ours */
     int64_t ended_ms;
     struct jobs_result result;
     struct sweep_job *next;
@@ -66,13 +67,13 @@ struct sweep_daemon {
     struct sweep_call call;
     const struct conf_daemon *conf;
     enum sweep_gate gate;
-    bool met;     /* it has, or had, due work in this run */
-    bool drained; /* a claim came back with less than was asked for */
-    bool noted;   /* its stop stands in the database */
-    int active;   /* requests under way */
-    int held;     /* jobs claimed and without a result */
-    int asked;    /* jobs asked for in the claim under way */
-    int troubles; /* answers in a row of the kind of which two stop a daemon */
+    bool met;        /* it has, or had, due work in this run */
+    bool drained;    /* a claim came back with less than was asked for */
+    bool noted;      /* its stop stands in the database */
+    int active;      /* requests under way */
+    int held;        /* jobs claimed and without a result */
+    int asked;       /* jobs asked for in the claim under way */
+    int troubles;    /* answers in a row of the kind of which two stop a daemon */
     int64_t mean_ms; /* of a job's requests together; 0: none was measured */
     struct sweep_list queue;
     char version[32];
@@ -89,7 +90,7 @@ struct sweep {
     struct jobs_run run;
     struct sweep_daemon *daemons;
     size_t daemon_count;
-    size_t turn; /* daemon whose turn it is to start first */
+    size_t turn;   /* daemon whose turn it is to start first */
     char **passed; /* daemons with due work that this run leaves alone; passed_count of them */
     size_t passed_count;
 
