@@ -155,7 +155,7 @@ db_lose(struct db *db)
 {
     char line[900];
 
-    if (!db->failed) {
+    if (!db->failed || db->failure.kind != ERR_DB_LOST) {
         sqlstate_line(PQerrorMessage(db->conn), line, sizeof line);
         db->failed = true;
         (void)err_set(&db->failure, ERR_DB_LOST, "database: connection lost: %s",
@@ -236,22 +236,22 @@ db_receive(struct db *db)
 enum db_progress
 db_advance(struct db *db, struct err *err)
 {
+    int unsent = 0;
     bool ended = false;
+    bool lost;
 
     if (!db->busy) {
         return DB_IDLE;
     }
     if (db->flushing) {
-        int left = PQflush(db->conn);
-
-        db->flushing = left == 1;
-        ended = left < 0;
+        unsent = PQflush(db->conn);
+        db->flushing = unsent == 1;
     }
-    ended = ended || PQconsumeInput(db->conn) != 1;
-    while (!ended && !PQisBusy(db->conn)) {
+    lost = unsent < 0 || PQconsumeInput(db->conn) != 1;
+    while (!lost && !ended && !PQisBusy(db->conn)) {
         ended = db_receive(db);
     }
-    if (PQstatus(db->conn) == CONNECTION_BAD) {
+    if (lost || PQstatus(db->conn) == CONNECTION_BAD) {
         db_lose(db);
     } else if (!ended) {
         return DB_BUSY;
