@@ -1,0 +1,12 @@
+-- How each daemon is. Parameters: none.
+-- Result: daemon, health, open, due, overdue text, failed, removed_24h, bytes_freed_24h,
+-- answered_at text (UTC), harp_version, stop, stopped_since text (UTC), reason, hint,
+-- paused_until text (UTC).
+select h.daemon, h.health, h.open, h.due, h.overdue, h.failed, h.removed_24h, h.bytes_freed_24h,
+       to_char(h.answered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as answered_at,
+       h.harp_version, h.stop,
+       to_char(h.stopped_since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as stopped_since,
+       h.reason, h.hint,
+       to_char(h.paused_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as paused_until
+  from harpsweep.daemon_health h
+ order by h.daemon

@@ -1,0 +1,164 @@
+#include "cmd_job.h"
+
+#include "printable.h"
+#include "table.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void
+cmd_job_write_number(struct json_out *json, const char *key, int64_t value)
+{
+    if (value < 0) {
+        json_out_null(json, key);
+    } else {
+        json_out_int(json, key, value);
+    }
+}
+
+void
+cmd_job_write_json(struct json_out *json, const struct ledger_job *job)
+{
+    json_out_open_object(json, NULL);
+    json_out_int(json, "id", job->id);
+    json_out_text(json, "state", job->state);
+    json_out_text(json, "daemon", job->daemon);
+    json_out_text(json, "appid", job->appid);
+    json_out_text(json, "image_ref", job->image_ref);
+    json_out_text_or_null(json, "image_id", job->image_id);
+    json_out_text(json, "event", job->event);
+    json_out_text(json, "choice", job->choice);
+    json_out_text(json, "orphaned_at", job->orphaned_at);
+    cmd_job_write_number(json, "grace_hours", job->grace_hours);
+    json_out_text_or_null(json, "not_before", job->not_before);
+    json_out_text_or_null(json, "next_at", job->next_at);
+    json_out_text_or_null(json, "finished_at", job->finished_at);
+    json_out_int(json, "attempts", job->attempts);
+    json_out_int(json, "failures", job->failures);
+    json_out_int(json, "rechecks", job->rechecks);
+    json_out_int(json, "lost_claims", job->lost_claims);
+    json_out_text_or_null(json, "claimed_by", job->claimed_by);
+    json_out_text_or_null(json, "claimed_at", job->claimed_at);
+    json_out_text_or_null(json, "end_wanted", job->end_wanted);
+    json_out_text_or_null(json, "hold_reason", job->hold_reason);
+    json_out_text_or_null(json, "last_error", job->last_error);
+    cmd_job_write_number(json, "http_status", job->http_status);
+    cmd_job_write_number(json, "bytes_freed", job->bytes_freed);
+    cmd_job_write_number(json, "duration_ms", job->duration_ms);
+    json_out_text_or_null(json, "protocol", job->protocol);
+    json_out_text_or_null(json, "host", job->host);
+    cmd_job_write_number(json, "docker_socket_port", job->docker_socket_port);
+    json_out_close_object(json);
+}
+
+/* Like printf, with what comes out of the database made printable. */
+static void cmd_job_say(const char *format, ...) PRINTF_LIKE(1, 2);
+
+static void
+cmd_job_say(const char *format, ...)
+{
+    struct buf printable;
+    char text[2048];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    buf_init(&printable, 4 * sizeof text);
+    (void)printable_add(&printable, text);
+    (void)fputs(buf_text(&printable), stdout);
+    buf_free(&printable);
+}
+
+static void
+cmd_job_print_pending(const struct ledger_job *job, const struct conf *conf)
+{
+    const char *pattern = conf_keep_match(conf, job->image_ref);
+    char span[TABLE_SPAN_SIZE];
+
+    if (conf_find_daemon(conf, job->daemon) == NULL) {
+        cmd_job_say("it waits: the settings have no section [daemon:%s]", job->daemon);
+    } else if (!conf->enabled && strcmp(job->choice, "now") != 0) {
+        cmd_job_say("it waits: cleanup is disabled in the settings (enabled = no)");
+    } else if (pattern != NULL) {
+        cmd_job_say("the setting keep = %s holds it", pattern);
+    } else if (job->paused_until[0] != '\0') {
+        cmd_job_say("runs leave daemon %s alone until %s: %s", job->daemon, job->paused_until,
+                    job->stop_reason);
+    } else if (strcmp(job->next_at, "infinity") == 0) {
+        cmd_job_say("nothing until somebody changes it: 'harpsweep now %" PRId64 "'", job->id);
+    } else if (job->waits_s > 0) {
+        cmd_job_say("nothing before %s, in %s; the first run after that deletes the image",
+                    job->next_at, table_span(job->waits_s, span));
+    } else {
+        cmd_job_say("the next run deletes the image");
+    }
+    if (job->stop[0] != '\0' && job->paused_until[0] == '\0') {
+        cmd_job_say(", once daemon %s works again: %s", job->daemon, job->stop_reason);
+    }
+}
+
+static void
+cmd_job_print_claimed(const struct ledger_job *job)
+{
+    char span[TABLE_SPAN_SIZE];
+
+    if (job->waits_s <= 0) {
+        cmd_job_say("the run %s died with it; the next run takes it up again", job->claimed_by);
+    } else {
+        cmd_job_say("the run %s works on it; should that die, another takes it up in %s",
+                    job->claimed_by, table_span(job->waits_s, span));
+    }
+    if (job->end_wanted[0] != '\0') {
+        cmd_job_say("; it becomes %s when this attempt ends, unless that deletes the image",
+                    job->end_wanted);
+    }
+}
+
+static void
+cmd_job_print_final(const struct ledger_job *job)
+{
+    static const struct {
+        const char *state;
+        const char *words;
+        bool can_retry;
+    } endings[] = {
+        {"removed", "the image is deleted", false},
+        {"untagged", "the name is gone; the image stays, because something else holds it", false},
+        {"absent", "the image was gone already", false},
+        {"in_use", "the image was in use at every look and stays", true},
+        {"kept", "the image stays", false},
+        {"cancelled", "the image stays", true},
+        {"failed", "a person has to look: see the error below", true},
+        {"unsupported", "its daemon has no HaRP that could delete it", true},
+        {"no_ref", "its image was never seen", false},
+    };
+
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        if (strcmp(endings[i].state, job->state) == 0) {
+            cmd_job_say("nothing: %s", endings[i].words);
+            if (endings[i].can_retry && strcmp(job->choice, "keep") != 0) {
+                cmd_job_say("; 'harpsweep retry %" PRId64 "' opens the job again", job->id);
+            }
+        }
+    }
+}
+
+void
+cmd_job_print_next(const struct ledger_job *job, const struct conf *conf)
+{
+    if (!job->is_open) {
+        cmd_job_print_final(job);
+    } else if (strcmp(job->choice, "keep") == 0) {
+        cmd_job_say("the next run records it as kept; the image stays");
+    } else if (strcmp(job->state, "claimed") == 0) {
+        cmd_job_print_claimed(job);
+    } else if (strcmp(job->state, "new") == 0 && strcmp(job->choice, "now") != 0) {
+        cmd_job_say("the next run gives it a grace of %" PRId64 " hours from %s on",
+                    job->grace_hours >= 0 ? job->grace_hours : conf->grace_hours, job->orphaned_at);
+    } else {
+        cmd_job_print_pending(job, conf);
+    }
+}
