@@ -15,18 +15,37 @@ SOURCES := \
 	src/buf.c \
 	src/cli.c \
 	src/cli_help.c \
+	src/cli_reader.c \
 	src/cli_spec.c \
 	src/clock.c \
+	src/cmd_change.c \
+	src/cmd_check.c \
+	src/cmd_check_db.c \
+	src/cmd_check_report.c \
+	src/cmd_job.c \
+	src/cmd_list.c \
 	src/cmd_run.c \
+	src/cmd_schedule.c \
+	src/cmd_show.c \
+	src/cmd_status.c \
+	src/cmd_status_view.c \
 	src/db.c \
 	src/db_args.c \
 	src/err.c \
+	src/gateway.c \
+	src/http.c \
+	src/http_curl.c \
+	src/imageref.c \
 	src/jobs.c \
 	src/json_out.c \
+	src/ledger.c \
 	src/log.c \
 	src/main.c \
 	src/mem.c \
 	src/printable.c \
+	src/probe.c \
+	src/reply.c \
+	src/reply_text.c \
 	src/sig.c \
 	src/sqlstate.c \
 	src/sweep.c \
@@ -34,7 +53,10 @@ SOURCES := \
 	src/sweep_claim.c \
 	src/sweep_daemon.c \
 	src/sweep_db.c \
-	src/table.c
+	src/table.c \
+	src/verdict.c \
+	src/verdict_inspect.c \
+	src/verdict_rows.c
 
 QUERIES := $(sort $(wildcard sql/queries/*.sql))
 TESTS   := $(sort $(wildcard tests/unit/test_*.c))
@@ -87,7 +109,7 @@ $(B)/harpsweep: $(OBJECTS)
 # Everything but main(): a test takes from it what it needs, and may bring its own in place of it.
 $(B)/libharpsweep.a: $(filter-out $(B)/src/main.o,$(OBJECTS))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libharpsweep.a
 	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka
@@ -155,7 +177,7 @@ lint: lint-c lint-sh
 lint-c: format-check layers cppcheck tidy analyze clang
 
 layers:
-	tests/lint/layers.sh $(SOURCES)
+	@tests/lint/layers.sh $(SOURCES)
 
 cppcheck: build/queries.h
 	cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
