@@ -45,8 +45,12 @@ cli_decide_command(struct cli_reader *reader)
         return err_hint(reader->err, "'harpsweep help' lists the commands");
     }
     if (cli->command == CLI_HELP && reader->word_count > 1) {
+        const char *subject = reader->words[1];
+
+        /* Anything behind it is one word too many. */
+        reader->words[1] = reader->words[2];
         reader->word_count--;
-        return cli_find_command(reader, reader->words[1], &cli->help_of);
+        return cli_find_command(reader, subject, &cli->help_of);
     }
     return true;
 }

@@ -1,0 +1,138 @@
+#include "cli.h"
+#include "cmd_check_db.h"
+#include "cmd_check_report.h"
+#include "mem.h"
+#include "probe.h"
+#include "sig.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char cmd_check_settings_subject[] = "settings";
+
+static bool
+cmd_check_is_daemon_option(const struct conf_option_text *option)
+{
+    return strncmp(option->section, "daemon", 6) == 0;
+}
+
+static void
+cmd_check_show_value(struct check_report *report, const struct conf *conf,
+                     const struct conf_daemon *daemon, size_t index)
+{
+    struct conf_option_text option = conf_option_text(index);
+    char *value = conf_option_value(conf, daemon, index);
+
+    check_ok(report, cmd_check_settings_subject, "[%s%s] %s = %s",
+             daemon == NULL ? option.section : "daemon:", daemon == NULL ? "" : daemon->name,
+             option.name, value == NULL ? "" : value);
+    mem_free(value);
+}
+
+static void
+cmd_check_show_settings(struct check_report *report, const struct conf *conf)
+{
+    for (size_t i = 0; i < conf_option_count(); i++) {
+        struct conf_option_text option = conf_option_text(i);
+
+        if (!cmd_check_is_daemon_option(&option)) {
+            cmd_check_show_value(report, conf, NULL, i);
+        }
+    }
+    for (size_t daemon = 0; daemon < conf->daemon_count; daemon++) {
+        for (size_t i = 0; i < conf_option_count(); i++) {
+            struct conf_option_text option = conf_option_text(i);
+
+            if (cmd_check_is_daemon_option(&option)) {
+                cmd_check_show_value(report, conf, &conf->daemons[daemon], i);
+            }
+        }
+    }
+}
+
+static void
+cmd_check_settings(struct check_report *report, const struct conf *conf, bool verbose)
+{
+    check_ok(report, cmd_check_settings_subject, "%s is right, and defines %zu daemons", conf->path,
+             conf->daemon_count);
+    if (verbose) {
+        cmd_check_show_settings(report, conf);
+    }
+    if (conf->daemon_count == 0) {
+        check_warning(report, cmd_check_settings_subject, "add a section [daemon:NAME]",
+                      "no daemon is defined: no job can be worked on");
+    }
+    if (!conf->enabled) {
+        check_warning(report, cmd_check_settings_subject, "enabled = yes",
+                      "cleanup is disabled: only jobs with choice now are worked on");
+    }
+    if (!conf->verify) {
+        check_warning(report, cmd_check_settings_subject, "verify = yes, unless you know why not",
+                      "verify = no: tags that moved on to a new image and images that cannot be "
+                      "pulled again are not protected");
+    }
+    for (size_t i = 0; i < conf->daemon_count; i++) {
+        check_ok(report, cmd_check_settings_subject,
+                 "key file %s of daemon %s can be read by its owner only",
+                 conf->daemons[i].key_file == NULL ? "" : conf->daemons[i].key_file,
+                 conf->daemons[i].name);
+    }
+}
+
+static void
+cmd_check_daemon(struct check_report *report, const struct conf_daemon *daemon,
+                 const struct probe_result *result)
+{
+    bool is_tls = strncmp(daemon->url, "https:", 6) == 0;
+    char *subject = mem_printf("daemon %s", daemon->name);
+
+    if (result->harp_ok) {
+        check_ok(report, subject, "HaRP %s answers at %s, %s; it accepts the key",
+                 *result->version == '\0' ? "of unknown version" : result->version, daemon->url,
+                 is_tls ? "its certificate is right" : "without TLS");
+    }
+    if (result->docker_ok) {
+        check_ok(report, subject, "Docker answers behind docker-engine-port %d",
+                 daemon->engine_port);
+    } else {
+        check_error(report, subject, EXIT_CODE_ATTENTION, result->hint, "%s: %s", daemon->url,
+                    result->reason);
+    }
+    mem_free(subject);
+}
+
+static void
+cmd_check_daemons(struct check_report *report, const struct conf *conf)
+{
+    struct probe_result *results = mem_alloc(conf->daemon_count, sizeof *results);
+    struct err err;
+
+    if (!probe_daemons(conf, results, &err)) {
+        check_error_of(report, "daemons", &err);
+    }
+    for (size_t i = 0; i < conf->daemon_count; i++) {
+        cmd_check_daemon(report, &conf->daemons[i], &results[i]);
+    }
+    mem_free(results);
+}
+
+int
+cmd_check(const struct cli *cli)
+{
+    struct check_report report;
+    struct conf *conf;
+    struct err err;
+
+    sig_install();
+    check_report_open(&report, cli->format);
+    if (conf_load(cli->config_path, &conf, &err)) {
+        cmd_check_settings(&report, conf, cli->verbosity > 0);
+        cmd_check_database(&report, conf);
+        cmd_check_daemons(&report, conf);
+        conf_free(conf);
+    } else {
+        check_error_of(&report, cmd_check_settings_subject, &err);
+    }
+    check_report_close(&report);
+    return report.code;
+}

@@ -1,0 +1,12 @@
+/*
+ * The part of the command check that looks at the database.
+ */
+#ifndef HARPSWEEP_CMD_CHECK_DB_H
+#define HARPSWEEP_CMD_CHECK_DB_H
+
+#include "cmd_check_report.h"
+#include "conf.h"
+
+void cmd_check_database(struct check_report *report, const struct conf *conf);
+
+#endif
