@@ -27,7 +27,12 @@ struct reply_removal {
 struct reply_removal reply_removal_parse(const char *body, size_t length);
 
 /* Answer of GET …/info: whether this HaRP has image_remove (0.4.1 and later). */
-enum reply_info_kind { REPLY_INFO_UNKNOWN, REPLY_INFO_TOO_OLD, REPLY_INFO_NO_DOCKER, REPLY_INFO_OK };
+enum reply_info_kind {
+    REPLY_INFO_UNKNOWN,
+    REPLY_INFO_TOO_OLD,
+    REPLY_INFO_NO_DOCKER,
+    REPLY_INFO_OK
+};
 
 struct reply_info {
     enum reply_info_kind kind;
@@ -42,17 +47,24 @@ struct reply_info reply_info_parse(const char *body, size_t length);
 struct reply_image {
     bool valid; /* the rest means something only where this is true */
     char id[REPLY_IMAGE_ID_SIZE];
-    int64_t size;          /* bytes */
-    int64_t last_tag_ms;   /* Metadata.LastTagTime, milliseconds since 1970; INT64_MIN: never */
-    size_t tag_count;      /* RepoTags */
-    size_t digest_count;   /* RepoDigests */
-    char first_tag[256];   /* RepoTags[0], cut where longer; "" where there is none */
+    int64_t size;        /* bytes */
+    int64_t last_tag_ms; /* Metadata.LastTagTime, milliseconds since 1970; INT64_MIN: never */
+    size_t tag_count;    /* RepoTags */
+    size_t digest_count; /* RepoDigests */
+    char first_tag[256]; /* RepoTags[0], cut where longer; "" where there is none */
 };
 
 struct reply_image reply_image_parse(const char *body, size_t length);
 
-/* Whether body is Docker's own {"message":"…"} of a 404 for an image it does not have. */
-bool reply_is_no_such_image(const char *body, size_t length);
+/* Docker's own {"message":"…"}, its answer to whatever it refuses. */
+enum reply_message {
+    REPLY_MESSAGE_NONE, /* not a message of Docker's */
+    REPLY_MESSAGE_NO_SUCH_IMAGE,
+    REPLY_MESSAGE_INVALID_REFERENCE,
+    REPLY_MESSAGE_OTHER,
+};
+
+enum reply_message reply_message_parse(const char *body, size_t length);
 
 /* {"image_ref":"…"}, the body of image_remove. mem_free() it. NULL where ref is not UTF-8. */
 char *reply_removal_request(const char *image_ref);

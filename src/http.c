@@ -1,0 +1,167 @@
+#include "http.h"
+
+#include "clock.h"
+#include "http_slot.h"
+#include "mem.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* A body's memory beyond this is given back at once. */
+#define HTTP_BODY_KEEP 8192
+
+bool
+http_take_header(struct http_slot *slot, size_t length)
+{
+    /* Counts all headers of all answers to this request: an endless row of "100 Continue" ends. */
+    slot->header_bytes += length;
+    slot->too_large = slot->too_large || slot->header_bytes > HTTP_HEADER_MAX;
+    return !slot->too_large;
+}
+
+bool
+http_take_body(struct http_slot *slot, const char *data, size_t length)
+{
+    slot->too_large = slot->too_large || !buf_add(&slot->body, data, length);
+    return !slot->too_large;
+}
+
+void
+http_finish(struct http_slot *slot, enum http_transport transport, const char *detail)
+{
+    struct http *http = slot->http;
+    struct http_answer answer = {.transport = transport, .detail = detail};
+
+    http_curl_end(slot);
+    http_curl_read(slot, &answer.status, &answer.content_type);
+    answer.body = buf_text(&slot->body);
+    answer.length = slot->body.length;
+    answer.duration_ms = clock_boot_ms() - slot->begun_ms;
+    /* From here on done() may begin another request, but not in this place. */
+    slot->place = HTTP_PLACE_TOLD;
+    http->active--;
+    http->done(http->context, slot->user, &answer);
+    if (slot->body.size > HTTP_BODY_KEEP) {
+        buf_free(&slot->body);
+    }
+    slot->place = HTTP_PLACE_FREE;
+}
+
+bool
+http_open(int max_parallel, http_done *done, void *context, struct http **ret_http, struct err *err)
+{
+    struct http *http = mem_alloc(1, sizeof *http);
+    int places = max_parallel < 1 ? 1 : max_parallel;
+
+    http->done = done;
+    http->context = context;
+    /* One more, because the answer that done() looks at still holds its place. */
+    http->slot_count = (size_t)places + 1;
+    http->slots = mem_alloc(http->slot_count, sizeof *http->slots);
+    for (size_t i = 0; i < http->slot_count; i++) {
+        http->slots[i].http = http;
+        buf_init(&http->slots[i].body, HTTP_BODY_MAX);
+    }
+    if (!http_curl_open(http, places)) {
+        http_close(http);
+        return err_set(err, ERR_INTERNAL, "libcurl can't be initialised");
+    }
+    *ret_http = http;
+    return true;
+}
+
+static struct http_slot *
+http_find_slot(const struct http *http)
+{
+    for (size_t i = 0; i < http->slot_count; i++) {
+        if (http->slots[i].place == HTTP_PLACE_FREE) {
+            return &http->slots[i];
+        }
+    }
+    return NULL;
+}
+
+/* A line break in the key would end its header and begin another one. */
+static bool
+http_is_header_value(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+http_begin(struct http *http, const struct http_request *request, struct err *err)
+{
+    struct http_slot *slot = http_find_slot(http);
+
+    if (slot == NULL) {
+        return err_set(err, ERR_INTERNAL, "more requests at once than there are places");
+    }
+    if (!http_is_header_value(request->key)) {
+        return err_set(err, ERR_CONFIG, "the shared key holds a control character");
+    }
+    slot->too_large = false;
+    slot->header_bytes = 0;
+    slot->detail[0] = '\0';
+    slot->user = request->user;
+    buf_clear(&slot->body);
+    if (!http_curl_begin(slot, request)) {
+        return err_set(err, ERR_INTERNAL, "libcurl refuses a request to %s", request->url);
+    }
+    slot->begun_ms = clock_boot_ms();
+    slot->place = HTTP_PLACE_RUNNING;
+    http->active++;
+    return true;
+}
+
+int
+http_active(const struct http *http)
+{
+    return http->active;
+}
+
+bool
+http_wait(struct http *http, int extra_fd, bool extra_write, int64_t timeout_ms, struct err *err)
+{
+    int timeout = timeout_ms < 0 ? 0 : timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
+    int ended = 0;
+
+    /* Requests begun since the last call are sent before anything waits. */
+    if (!http_curl_work(http, &ended, err)) {
+        return false;
+    }
+    if (ended > 0) {
+        return true;
+    }
+    return http_curl_poll(http, extra_fd, extra_write, timeout, err) &&
+           http_curl_work(http, &ended, err);
+}
+
+void
+http_abort_all(struct http *http)
+{
+    for (size_t i = 0; i < http->slot_count; i++) {
+        if (http->slots[i].place == HTTP_PLACE_RUNNING) {
+            http_finish(&http->slots[i], HTTP_ABORTED, "ended by harpsweep");
+        }
+    }
+}
+
+void
+http_close(struct http *http)
+{
+    if (http == NULL) {
+        return;
+    }
+    http_curl_close(http);
+    for (size_t i = 0; i < http->slot_count; i++) {
+        buf_free(&http->slots[i].body);
+        mem_free(http->slots[i].ca_file);
+    }
+    mem_free(http->slots);
+    mem_free(http);
+}

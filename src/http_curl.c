@@ -1,0 +1,397 @@
+#define _DEFAULT_SOURCE /* explicit_bzero */
+#include "http_slot.h"
+#include "mem.h"
+
+#include <curl/curl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef HARPSWEEP_VERSION
+#define HARPSWEEP_VERSION "dev"
+#endif
+
+/* HAProxy closes idle connections after 30 s: one that is older is not worth a try. */
+#define HTTP_IDLE_MAX_S 25L
+/* Answers are short, so a request needs no more room to read into at once. */
+#define HTTP_READ_SIZE 8192L
+
+_Static_assert(HTTP_DETAIL_SIZE >= CURL_ERROR_SIZE, "libcurl writes that much");
+
+static size_t
+http_on_header(char *data, size_t size, size_t count, void *context)
+{
+    (void)data;
+    return http_take_header(context, size * count) ? size * count : 0;
+}
+
+static size_t
+http_on_body(char *data, size_t size, size_t count, void *context)
+{
+    return http_take_body(context, data, size * count) ? size * count : 0;
+}
+
+/* Sets one option and remembers whether libcurl took all of them. */
+#define HTTP_SET(ok, handle, option, value) \
+    ((ok) = curl_easy_setopt((handle), (option), (value)) == CURLE_OK && (ok))
+
+static bool
+http_set_manners(CURL *handle)
+{
+    bool ok = true;
+
+    HTTP_SET(ok, handle, CURLOPT_NOSIGNAL, 1L);
+    HTTP_SET(ok, handle, CURLOPT_NOPROGRESS, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    HTTP_SET(ok, handle, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    HTTP_SET(ok, handle, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    /* A redirect or a proxy would get to see the key. */
+    HTTP_SET(ok, handle, CURLOPT_FOLLOWLOCATION, 0L);
+    HTTP_SET(ok, handle, CURLOPT_PROXY, "");
+    HTTP_SET(ok, handle, CURLOPT_NOPROXY, "*");
+    HTTP_SET(ok, handle, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    HTTP_SET(ok, handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    HTTP_SET(ok, handle, CURLOPT_HTTP09_ALLOWED, 0L);
+    HTTP_SET(ok, handle, CURLOPT_USERAGENT, "harpsweep/" HARPSWEEP_VERSION);
+    HTTP_SET(ok, handle, CURLOPT_SSL_VERIFYPEER, 1L);
+    HTTP_SET(ok, handle, CURLOPT_SSL_VERIFYHOST, 2L);
+    HTTP_SET(ok, handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    HTTP_SET(ok, handle, CURLOPT_MAXAGE_CONN, HTTP_IDLE_MAX_S);
+    HTTP_SET(ok, handle, CURLOPT_BUFFERSIZE, HTTP_READ_SIZE);
+    return ok;
+}
+
+/* Gives the slot a handle with everything that stays the same from request to request. */
+static bool
+http_make_handle(struct http_slot *slot, const char *ca_file)
+{
+    CURL *handle = curl_easy_init();
+    bool ok = handle != NULL && http_set_manners(handle);
+
+    if (ok) {
+        HTTP_SET(ok, handle, CURLOPT_PRIVATE, slot);
+        HTTP_SET(ok, handle, CURLOPT_ERRORBUFFER, slot->detail);
+        HTTP_SET(ok, handle, CURLOPT_HEADERFUNCTION, http_on_header);
+        HTTP_SET(ok, handle, CURLOPT_HEADERDATA, slot);
+        HTTP_SET(ok, handle, CURLOPT_WRITEFUNCTION, http_on_body);
+        HTTP_SET(ok, handle, CURLOPT_WRITEDATA, slot);
+    }
+    if (ok && ca_file != NULL) {
+        HTTP_SET(ok, handle, CURLOPT_CAINFO, ca_file);
+        /* Else the system's folder of certificates would be believed as well. */
+        HTTP_SET(ok, handle, CURLOPT_CAPATH, NULL);
+    }
+    if (!ok) {
+        curl_easy_cleanup(handle);
+        return false;
+    }
+    curl_easy_cleanup(slot->handle);
+    mem_free(slot->ca_file);
+    slot->handle = handle;
+    slot->ca_file = mem_strdup(ca_file);
+    return true;
+}
+
+bool
+http_curl_open(struct http *http, int max_parallel)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        return false;
+    }
+    http->multi = curl_multi_init();
+    return http->multi != NULL &&
+           curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 2L * max_parallel) == CURLM_OK &&
+           curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK;
+}
+
+/* The slist holds the key; libcurl's own copies end with the connection's buffers. */
+static void
+http_drop_headers(struct http_slot *slot)
+{
+    for (struct curl_slist *item = slot->headers; item != NULL; item = item->next) {
+        explicit_bzero(item->data, strlen(item->data));
+    }
+    curl_slist_free_all(slot->headers);
+    slot->headers = NULL;
+}
+
+static bool
+http_add_header(struct http_slot *slot, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(slot->headers, line);
+
+    if (longer == NULL) {
+        return false;
+    }
+    slot->headers = longer;
+    return true;
+}
+
+static bool
+http_make_headers(struct http_slot *slot, const struct http_request *request)
+{
+    char *key = mem_printf("harp-shared-key: %s", request->key);
+    char port[40];
+    bool ok = http_add_header(slot, key);
+
+    mem_wipe_free(key);
+    if (request->engine_port != 0) {
+        (void)snprintf(port, sizeof port, "docker-engine-port: %d", request->engine_port);
+        ok = ok && http_add_header(slot, port);
+    }
+    if (request->body != NULL) {
+        /* "Expect:" with nothing behind it keeps libcurl from asking before it sends. */
+        ok = ok && http_add_header(slot, "Content-Type: application/json") &&
+             http_add_header(slot, "Expect:");
+    }
+    return ok;
+}
+
+static long
+http_clamp_ms(int64_t ms)
+{
+    /* 0 would mean "no limit" to libcurl. */
+    return ms < 1 ? 1 : ms > INT_MAX ? INT_MAX : (long)ms;
+}
+
+static bool
+http_set_request(struct http_slot *slot, const struct http_request *request)
+{
+    CURL *handle = slot->handle;
+    bool ok = true;
+
+    HTTP_SET(ok, handle, CURLOPT_URL, request->url);
+    HTTP_SET(ok, handle, CURLOPT_HTTPHEADER, slot->headers);
+    HTTP_SET(ok, handle, CURLOPT_CONNECTTIMEOUT_MS, http_clamp_ms(request->connect_timeout_ms));
+    HTTP_SET(ok, handle, CURLOPT_TIMEOUT_MS, http_clamp_ms(request->timeout_ms));
+    if (request->body == NULL) {
+        HTTP_SET(ok, handle, CURLOPT_HTTPGET, 1L);
+    } else {
+        HTTP_SET(ok, handle, CURLOPT_POST, 1L);
+        HTTP_SET(ok, handle, CURLOPT_POSTFIELDSIZE, (long)strlen(request->body));
+        HTTP_SET(ok, handle, CURLOPT_COPYPOSTFIELDS, request->body);
+    }
+    return ok;
+}
+
+static bool
+http_is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool
+http_curl_begin(struct http_slot *slot, const struct http_request *request)
+{
+    if ((slot->handle == NULL || !http_is_same_text(slot->ca_file, request->ca_file)) &&
+        !http_make_handle(slot, request->ca_file)) {
+        return false;
+    }
+    if (!http_make_headers(slot, request) || !http_set_request(slot, request) ||
+        curl_multi_add_handle(slot->http->multi, slot->handle) != CURLM_OK) {
+        http_drop_headers(slot);
+        return false;
+    }
+    return true;
+}
+
+void
+http_curl_end(struct http_slot *slot)
+{
+    (void)curl_multi_remove_handle(slot->http->multi, slot->handle);
+    http_drop_headers(slot);
+}
+
+void
+http_curl_read(struct http_slot *slot, long *ret_status, const char **ret_content_type)
+{
+    char *type = NULL;
+
+    (void)curl_easy_getinfo(slot->handle, CURLINFO_RESPONSE_CODE, ret_status);
+    (void)curl_easy_getinfo(slot->handle, CURLINFO_CONTENT_TYPE, &type);
+    *ret_content_type = type == NULL ? "" : type;
+}
+
+/* How far a request came, as libcurl knows it. */
+struct http_progress {
+    bool resolved;
+    bool connected; /* on TCP's level */
+    bool sent;      /* at least a part of the request */
+    bool received;  /* at least one whole line of an answer */
+};
+
+static struct http_progress
+http_progress_of(const struct http_slot *slot)
+{
+    curl_off_t resolved = 0;
+    curl_off_t connected = 0;
+    long request_size = 0;
+    struct http_progress progress;
+
+    (void)curl_easy_getinfo(slot->handle, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
+    (void)curl_easy_getinfo(slot->handle, CURLINFO_CONNECT_TIME_T, &connected);
+    (void)curl_easy_getinfo(slot->handle, CURLINFO_REQUEST_SIZE, &request_size);
+    progress.sent = request_size > 0; /* also on a connection that was there before */
+    progress.connected = connected > 0 || progress.sent;
+    progress.resolved = resolved > 0 || progress.connected;
+    progress.received = slot->header_bytes > 0 || slot->body.length > 0;
+    return progress;
+}
+
+static enum http_transport
+http_transport_of_timeout(const struct http_progress *progress)
+{
+    if (progress->received) {
+        return HTTP_CUT;
+    }
+    /* A TLS handshake that gets no answer is as silent as a request that gets none. */
+    if (progress->connected) {
+        return HTTP_SILENT;
+    }
+    return progress->resolved ? HTTP_NOT_CONNECTED : HTTP_NOT_RESOLVED;
+}
+
+/* libcurl has a hundred ways to fail; those that are not here can't happen with our options. */
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): a table */
+static enum http_transport
+http_transport_of(CURLcode code, const struct http_slot *slot)
+{
+    const struct http_progress progress = http_progress_of(slot);
+
+    if (slot->too_large) {
+        return HTTP_TOO_LARGE;
+    }
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum"
+#endif
+    switch (code) {
+    case CURLE_OK:
+        return HTTP_ANSWERED;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return HTTP_NOT_RESOLVED;
+    case CURLE_COULDNT_CONNECT:
+        return HTTP_NOT_CONNECTED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return http_transport_of_timeout(&progress);
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return HTTP_TLS_FAILED;
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_PARTIAL_FILE:
+        return progress.received ? HTTP_CUT : HTTP_CLOSED;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return HTTP_NOT_HTTP;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        /* Also what libcurl calls a URL that is neither http nor https. */
+        return progress.sent ? HTTP_NOT_HTTP : HTTP_FAILED;
+    case CURLE_OUT_OF_MEMORY:
+        /* What some releases call a header line that is longer than they bear. */
+        return progress.sent ? HTTP_TOO_LARGE : HTTP_FAILED;
+#if LIBCURL_VERSION_NUM >= 0x080600
+    case CURLE_TOO_LARGE:
+        return HTTP_TOO_LARGE;
+#endif
+    default:
+        return HTTP_FAILED;
+    }
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+}
+
+static void
+http_finish_message(const CURLMsg *message)
+{
+    CURLcode code = message->data.result;
+    char *private_data = NULL;
+    struct http_slot *slot;
+    enum http_transport transport;
+    const char *detail = "";
+
+    (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private_data);
+    slot = (struct http_slot *)(void *)private_data;
+    transport = http_transport_of(code, slot);
+    if (transport != HTTP_ANSWERED) {
+        detail = slot->detail[0] != '\0' ? slot->detail : curl_easy_strerror(code);
+    }
+    http_finish(slot, transport, detail);
+}
+
+bool
+http_curl_work(struct http *http, int *ret_ended, struct err *err)
+{
+    int running = 0;
+    int waiting = 0;
+    CURLMcode code = curl_multi_perform(http->multi, &running);
+    const CURLMsg *message;
+
+    if (code != CURLM_OK) {
+        return err_set(err, ERR_INTERNAL, "libcurl: %s", curl_multi_strerror(code));
+    }
+    *ret_ended = 0;
+    while ((message = curl_multi_info_read(http->multi, &waiting)) != NULL) {
+        if (message->msg == CURLMSG_DONE) {
+            http_finish_message(message);
+            (*ret_ended)++;
+        }
+    }
+    return true;
+}
+
+bool
+http_curl_poll(struct http *http, int extra_fd, bool extra_write, int timeout_ms, struct err *err)
+{
+    struct curl_waitfd extra = {.fd = extra_fd, .events = CURL_WAIT_POLLIN};
+    CURLMcode code;
+
+    if (extra_write) {
+        extra.events |= CURL_WAIT_POLLOUT;
+    }
+    code = curl_multi_poll(http->multi, &extra, extra_fd < 0 ? 0 : 1, timeout_ms, NULL);
+    if (code != CURLM_OK) {
+        return err_set(err, ERR_INTERNAL, "libcurl: %s", curl_multi_strerror(code));
+    }
+    return true;
+}
+
+void
+http_curl_close(struct http *http)
+{
+    for (size_t i = 0; i < http->slot_count; i++) {
+        struct http_slot *slot = &http->slots[i];
+
+        if (slot->place == HTTP_PLACE_RUNNING) {
+            http_curl_end(slot);
+        }
+        curl_easy_cleanup(slot->handle);
+    }
+    if (http->multi != NULL) {
+        (void)curl_multi_cleanup(http->multi);
+    }
+    curl_global_cleanup();
+}
+
+const char *
+http_library_version(void)
+{
+    static char text[48];
+
+    (void)snprintf(text, sizeof text, "libcurl %s", curl_version_info(CURLVERSION_NOW)->version);
+    return text;
+}

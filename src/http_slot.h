@@ -1,0 +1,68 @@
+/*
+ * What http.c and http_curl.c share: the places for requests, without a word of libcurl's, so that
+ * its header stays in one file.
+ */
+#ifndef HARPSWEEP_HTTP_SLOT_H
+#define HARPSWEEP_HTTP_SLOT_H
+
+#include "buf.h"
+#include "http.h"
+
+#define HTTP_DETAIL_SIZE 256
+
+enum http_place {
+    HTTP_PLACE_FREE,
+    HTTP_PLACE_RUNNING,
+    HTTP_PLACE_TOLD, /* done() is looking at its answer */
+};
+
+/* A place for one request at a time. */
+struct http_slot {
+    struct http *http;
+    enum http_place place;
+    void *handle;               /* libcurl's; used again and again; NULL before the first time */
+    char *ca_file;              /* as set in the handle */
+    struct curl_slist *headers; /* of the request under way */
+    void *user;
+    int64_t begun_ms;
+    /* The answer, as far as it has come. */
+    bool too_large;
+    size_t header_bytes;
+    struct buf body;
+    char detail[HTTP_DETAIL_SIZE]; /* libcurl's words for a failure */
+};
+
+struct http {
+    void *multi; /* libcurl's */
+    struct http_slot *slots;
+    size_t slot_count;
+    int active;
+    http_done *done;
+    void *context;
+};
+
+/* http.c: what arrives for a request. False where it is more than the limits allow. */
+bool http_take_header(struct http_slot *slot, size_t length);
+bool http_take_body(struct http_slot *slot, const char *data, size_t length);
+
+/* http.c: tells done() what became of a request and frees its place. */
+void http_finish(struct http_slot *slot, enum http_transport transport, const char *detail);
+
+/* http_curl.c: libcurl itself, and its multi handle; close also after an open that failed. */
+bool http_curl_open(struct http *http, int max_parallel) MUST_CHECK;
+void http_curl_close(struct http *http);
+
+/* http_curl.c: starts, or ends and forgets, the request of a slot. */
+bool http_curl_begin(struct http_slot *slot, const struct http_request *request) MUST_CHECK;
+void http_curl_end(struct http_slot *slot);
+
+/* http_curl.c: status and content type ("" where there is none) of what was received. They stay
+ * until the slot's next request. */
+void http_curl_read(struct http_slot *slot, long *ret_status, const char **ret_content_type);
+
+/* http_curl.c: does what can be done without waiting, finishing what ended; returns how many. */
+bool http_curl_work(struct http *http, int *ret_ended, struct err *err) MUST_CHECK;
+bool http_curl_poll(struct http *http, int extra_fd, bool extra_write, int timeout_ms,
+                    struct err *err) MUST_CHECK;
+
+#endif
