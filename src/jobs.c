@@ -128,6 +128,12 @@ jobs_confirm(struct db_args *args, const struct jobs_run *run, struct buf *ids,
     return SQL_CONFIRM;
 }
 
+bool
+jobs_read_stands(const struct db_result *result, int row, int64_t id)
+{
+    return row < db_rows(result) && db_int(result, row, 0) == id && db_bool(result, row, 1);
+}
+
 static const char *
 jobs_action_name(enum jobs_action action)
 {
@@ -195,7 +201,6 @@ jobs_read_record(const struct db_result *result, int row, struct jobs_record_row
 {
     const char *outcome = db_text(result, row, 1);
 
-    ret_row->id = db_int(result, row, 0);
     ret_row->state = db_text(result, row, 2);
     if (strcmp(outcome, "recorded") == 0) {
         ret_row->outcome = JOBS_RECORDED;

@@ -81,6 +81,9 @@ void jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_
 const char *jobs_confirm(struct db_args *args, const struct jobs_run *run, struct buf *ids,
                          struct buf *attempts);
 
+/* Whether the claim asked for at place row still stands. id must be that claim's. */
+bool jobs_read_stands(const struct db_result *result, int row, int64_t id);
+
 /* What became of an attempt. */
 enum jobs_action { JOBS_DONE, JOBS_WAIT, JOBS_HOLD, JOBS_RETRY, JOBS_FAIL, JOBS_RELEASE };
 
@@ -130,11 +133,10 @@ const char *jobs_prune_runs(struct db_args *args, int64_t history_days, int64_t 
 const char *jobs_peek(struct db_args *args, const char *daemon, const char *app, bool enabled,
                       int64_t grace_hours, int64_t max_rows);
 
-/* One row of a record's answer. */
+/* One row of a record's answer; rows come in the order of the results. */
 enum jobs_recorded { JOBS_RECORDED, JOBS_ALREADY, JOBS_LATE };
 
 struct jobs_record_row {
-    int64_t id;
     enum jobs_recorded outcome;
     const char *state; /* the row's state now; "" where the row is gone; valid as the result */
 };

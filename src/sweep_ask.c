@@ -41,6 +41,9 @@ sweep_want(const struct sweep_daemon *daemon)
     if (!daemon->met || daemon->drained || daemon->gate == SWEEP_GATE_STOPPED) {
         return 0;
     }
+    if (daemon->gate == SWEEP_GATE_PROVING) { /* ready for the moment in which its job succeeds */
+        return daemon->conf->max_parallel - daemon->held;
+    }
     if (daemon->gate != SWEEP_GATE_OPEN) {
         return daemon->held == 0 && daemon->active == 0 ? 1 : 0;
     }

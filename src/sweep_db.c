@@ -173,16 +173,10 @@ sweep_check_hello(struct sweep *sweep, const struct db_result *result)
 static void
 sweep_confirmed(struct sweep *sweep, const struct db_result *result)
 {
-    int rows = db_rows(result);
     struct sweep_job *job;
 
-    while ((job = sweep_list_pop(&sweep->confirming)) != NULL) {
-        bool stands = false;
-
-        for (int i = 0; i < rows && !stands; i++) {
-            stands = db_int(result, i, 0) == job->job.id;
-        }
-        if (stands) {
+    for (int row = 0; (job = sweep_list_pop(&sweep->confirming)) != NULL; row++) {
+        if (jobs_read_stands(result, row, job->job.id)) {
             job->confirmed_ms = db_sent_at(sweep->db);
             sweep_list_push_first(&job->call.daemon->queue, job);
         } else {
@@ -232,28 +226,20 @@ sweep_count(struct sweep *sweep, const struct sweep_job *job, const char *state)
 static void
 sweep_recorded(struct sweep *sweep, const struct db_result *result)
 {
-    int rows = db_rows(result);
     struct sweep_job *job;
 
-    /* The answer has a row per result, in no promised order. */
-    while ((job = sweep_list_pop(&sweep->recording)) != NULL) {
-        for (int i = 0; i < rows; i++) {
-            struct jobs_record_row row;
+    for (int row = 0; (job = sweep_list_pop(&sweep->recording)) != NULL; row++) {
+        struct jobs_record_row recorded;
 
-            jobs_read_record(result, i, &row);
-            if (row.id != job->job.id) {
-                continue;
-            }
-            if (row.outcome == JOBS_LATE) {
-                sweep->report->totals.late++;
-                log_warning("result came too late and changed nothing: job=%" PRId64
-                            " image=%s result=%s state=%s run=%s",
-                            job->job.id, job->job.image_ref, verdict_state_name(job->result.state),
-                            row.state, sweep->run.token);
-            } else {
-                sweep_count(sweep, job, row.state);
-            }
-            break;
+        jobs_read_record(result, row, &recorded);
+        if (recorded.outcome == JOBS_LATE) {
+            sweep->report->totals.late++;
+            log_warning("result came too late and changed nothing: job=%" PRId64
+                        " image=%s result=%s state=%s run=%s",
+                        job->job.id, job->job.image_ref, verdict_state_name(job->result.state),
+                        recorded.state, sweep->run.token);
+        } else {
+            sweep_count(sweep, job, recorded.state);
         }
         sweep_job_free(job);
     }

@@ -8,14 +8,15 @@
 -- $10 int[] least delay of a retry in seconds
 -- $11 int in_use_recheck_hours  $12 int in_use_max_rechecks  $13 int max_failures
 --
--- Result: id, outcome (recorded; already: this very result stands there, its acknowledgement was
+-- Result, in the order of the arrays: id, outcome (recorded; already: this very result stands there, its acknowledgement was
 -- lost; late: the row is somebody else's now), state.
 with result as materialized (
     select r.id, r.attempt, r.action, r.final, r.http_status, r.bytes, r.reason, r.duration_ms,
-           r.min_delay
+           r.min_delay, r.place
       from unnest($2::bigint[], $3::int[], $4::text[], $5::text[], $6::int[], $7::bigint[],
-                  $8::text[], $9::bigint[], $10::int[])
-           as r(id, attempt, action, final, http_status, bytes, reason, duration_ms, min_delay)
+                  $8::text[], $9::bigint[], $10::int[]) with ordinality
+           as r(id, attempt, action, final, http_status, bytes, reason, duration_ms, min_delay,
+                place)
 ),
 target as materialized (
     select j.id, r.action, r.http_status, r.bytes, r.reason, r.duration_ms, r.min_delay,
@@ -70,3 +71,4 @@ select r.id,
   from result r
        left join recorded d on d.id = r.id
        left join harpsweep.job j on j.id = r.id
+ order by r.place
