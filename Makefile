@@ -29,6 +29,10 @@ SOURCES := \
 	src/cmd_show.c \
 	src/cmd_status.c \
 	src/cmd_status_view.c \
+	src/conf.c \
+	src/conf_options.c \
+	src/conf_scan.c \
+	src/conf_show.c \
 	src/db.c \
 	src/db_args.c \
 	src/err.c \
@@ -38,6 +42,7 @@ SOURCES := \
 	src/imageref.c \
 	src/jobs.c \
 	src/json_out.c \
+	src/keyfile.c \
 	src/ledger.c \
 	src/log.c \
 	src/main.c \

@@ -16,6 +16,7 @@
 
 /* One [daemon:…] section; texts it leaves out are taken from [harp]. */
 struct conf_daemon {
+    char *section;    /* what stands behind "daemon:" */
     char *name;       /* as in job.daemon */
     char *url;        /* http(s)://host[:port][/path], without a trailing slash */
     int engine_port;  /* docker-engine-port header, 1…65535 */
