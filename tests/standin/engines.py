@@ -1,0 +1,196 @@
+"""Docker Engines behind the stand-in: one in memory, one that is real.
+
+Both answer the three requests that HaRP sends to Docker for a client: inspect an image, delete an image,
+inspect a container; as (status, value), the value as Docker's JSON has it.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import json
+import re
+import time
+import urllib.parse
+
+# github.com/distribution/reference, as far as a name, a tag and a digest go.
+COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
+REFERENCE = re.compile(
+    rf"(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+)
+ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+
+
+class EngineDown(Exception):
+    """Nothing listens where the engine should be."""
+
+
+def canonical(reference):
+    """The form in which Docker lists a name: no default host, always a tag."""
+    for prefix in ("docker.io/library/", "docker.io/", "library/"):
+        reference = reference.removeprefix(prefix)
+    if "@" in reference:
+        return reference
+    last = reference.rsplit("/", 1)[-1]
+    return reference if ":" in last else reference + ":latest"
+
+
+def stamp(when):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when)) + f".{int(when % 1 * 1e9):09d}Z"
+
+
+class MemoryEngine:
+    """Images and containers with Docker's rules for deleting them."""
+
+    def __init__(self):
+        self.images = {}  # ID: {"size", "tags", "digests", "last_tag"}
+        self.containers = {}  # name: {"image", "ref", "status"}
+        self._numbers = itertools.count(1)
+
+    # What tests do.
+
+    def add_image(self, names, size, digests=None, last_tag=None, image_id=None):
+        image_id = image_id or "sha256:" + hashlib.sha256(f"image {next(self._numbers)}".encode()).hexdigest()
+        if digests is None:
+            digests = [f"{canonical(name).rsplit(':', 1)[0]}@sha256:{image_id[7:][::-1]}" for name in names[:1]]
+        self.images[image_id] = {"size": size, "tags": [], "digests": digests, "last_tag": 0.0}
+        for name in names:
+            self.tag(image_id, name, last_tag)
+        return image_id
+
+    def tag(self, image, name, when=None):
+        """Gives a name, taking it from the image that had it."""
+        image_id = image if image in self.images else self._find(image)[0]
+        for other in self.images.values():
+            if canonical(name) in other["tags"]:
+                other["tags"].remove(canonical(name))
+        self.images[image_id]["tags"].append(canonical(name))
+        self.images[image_id]["last_tag"] = time.time() if when is None else when
+
+    def untag(self, name):
+        self._find(name)[1]["tags"].remove(canonical(name))
+
+    def drop_image(self, image):
+        del self.images[self._find(image)[0]]
+
+    def add_container(self, image, name, status="running"):
+        self.containers[name] = {"image": self._find(image)[0], "ref": image, "status": status}
+
+    def drop_container(self, name):
+        del self.containers[name]
+
+    def image_list(self):
+        return {image_id: list(image["tags"]) for image_id, image in self.images.items()}
+
+    # What HaRP asks.
+
+    def _find(self, reference):
+        name = canonical(reference)
+        for image_id, image in self.images.items():
+            if name in image["tags"] or name in image["digests"]:
+                return image_id, image
+        match = ID.fullmatch(reference)
+        if match:
+            found = [image_id for image_id in self.images if image_id[7:].startswith(match.group(1))]
+            if len(found) == 1:
+                return found[0], self.images[found[0]]
+        return None, None
+
+    @staticmethod
+    def _is_valid(reference):
+        return REFERENCE.fullmatch(reference) is not None or ID.fullmatch(reference) is not None
+
+    async def ping(self):
+        return 200, "OK"
+
+    async def inspect_image(self, reference):
+        reference = reference.removeprefix("/").rstrip("\n")
+        if ".." in reference.split("/") or reference.endswith("/"):
+            return 404, {"message": "page not found"}
+        if not self._is_valid(reference):
+            return 400, {"message": "invalid reference format"}
+        image_id, image = self._find(reference)
+        if image is None:
+            return 404, {"message": f"No such image: {canonical(reference)}"}
+        return 200, {
+            "Id": image_id,
+            "RepoTags": list(image["tags"]),
+            "RepoDigests": list(image["digests"]),
+            "Size": image["size"],
+            "Metadata": {"LastTagTime": stamp(image["last_tag"]) if image["last_tag"] else "0001-01-01T00:00:00Z"},
+        }
+
+    async def delete_image(self, reference):
+        reference = reference.removeprefix("/").rstrip("\n")
+        status, value = await self.inspect_image(reference)
+        if status != 200:
+            return status, value
+        image_id = value["Id"]
+        image = self.images[image_id]
+        by_name = canonical(reference) in image["tags"]
+        used = any(container["image"] == image_id for container in self.containers.values())
+        if by_name and len(image["tags"]) > 1:
+            image["tags"].remove(canonical(reference))
+            return 200, [{"Untagged": canonical(reference)}]
+        if not by_name and "@" not in reference and len(image["tags"]) > 1:
+            return 409, {"message": f"conflict: unable to delete {image_id[7:19]} (must be forced)"}
+        if used:
+            return 409, {"message": f"conflict: unable to remove {reference}: container is using it"}
+        del self.images[image_id]
+        return 200, [{"Untagged": tag} for tag in image["tags"]] + [{"Deleted": image_id}]
+
+    async def inspect_container(self, name):
+        container = self.containers.get(name)
+        if container is None:
+            return 404, {"message": f"No such container: {name}"}
+        return 200, {
+            "Image": container["image"],
+            "Config": {"Image": container["ref"]},
+            "State": {"Status": container["status"]},
+        }
+
+
+class DockerEngine:
+    """A real Docker Engine on a unix socket."""
+
+    def __init__(self, path):
+        self.path = path
+
+    async def _ask(self, method, path):
+        try:
+            reader, writer = await asyncio.open_unix_connection(self.path)
+        except OSError as error:
+            raise EngineDown(str(error)) from error
+        try:
+            writer.write(f"{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+            data = await reader.read()
+        finally:
+            writer.close()
+        head, _, body = data.partition(b"\r\n\r\n")
+        status = int(head.split()[1])
+        try:
+            return status, json.loads(body)
+        except ValueError:
+            return status, body.decode("utf-8", "replace")
+
+    async def ping(self):
+        return await self._ask("GET", "/_ping")
+
+    async def inspect_image(self, reference):
+        return await self._ask("GET", f"/images/{urllib.parse.quote(reference, safe='')}/json")
+
+    async def delete_image(self, reference):
+        return await self._ask("DELETE", f"/images/{urllib.parse.quote(reference, safe='')}")
+
+    async def inspect_container(self, name):
+        return await self._ask("GET", f"/containers/{urllib.parse.quote(name, safe='')}/json")
+
+
+def make(word):
+    """An engine from the command line: "memory" or "docker:PATH"."""
+    if word == "memory":
+        return MemoryEngine()
+    kind, _, path = word.partition(":")
+    if kind != "docker" or not path:
+        raise ValueError(f"{word}: memory or docker:SOCKET")
+    return DockerEngine(path)
