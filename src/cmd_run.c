@@ -73,14 +73,17 @@ cmd_run_print_summary(const struct sweep_report *report)
         {report->totals.late, "too late"},
         {report->unrecorded, "not recorded"},
         {report->planned, "new with a due time now"},
-        {report->daemons_stopped, "daemons stopped"},
+        {report->daemons_stopped, "daemon(s) stopped"},
     };
     char size[TABLE_SIZE_SIZE];
+    const char *separator = ":";
 
-    (void)printf("%" PRId64 " jobs", report->totals.claimed);
+    (void)printf("%" PRId64 " job%s", report->totals.claimed,
+                 report->totals.claimed == 1 ? "" : "s");
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i].count > 0) {
-            (void)printf(", %" PRId64 " %s", parts[i].count, parts[i].words);
+            (void)printf("%s %" PRId64 " %s", separator, parts[i].count, parts[i].words);
+            separator = ",";
         }
     }
     (void)printf("; up to %s freed in %" PRId64 ".%" PRId64 " s%s\n",

@@ -117,6 +117,10 @@ sweep_conclude(struct sweep *sweep, struct sweep_job *job, struct verdict *verdi
         sweep_measure(&daemon->mean_ms, job->result.duration_ms);
         sweep_measure(&sweep->mean_ms, job->result.duration_ms);
     }
+    if (job->phase == SWEEP_REMOVE_ID && verdict->state == VERDICT_REMOVED) {
+        (void)snprintf(verdict->reason, sizeof verdict->reason,
+                       "deleted by its ID: its name is gone or means another image now");
+    }
     job->result.state = verdict->state;
     job->result.bytes_freed = verdict->bytes_freed;
     job->result.min_delay_s = verdict->min_delay_s;

@@ -23,7 +23,7 @@ TABLE = "select id, state, appid, image_ref, due, freed, reason from harpsweep.j
 
 
 def say(text):
-    print("\n" + textwrap.fill(textwrap.dedent(text).strip(), 100), flush=True)
+    print("\n" + textwrap.fill(" ".join(text.split()), 100), flush=True)
 
 
 class Shell:

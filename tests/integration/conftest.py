@@ -12,6 +12,8 @@ from psycopg.types.datetime import TimestamptzLoader
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.cluster import Cluster  # noqa: E402  pylint: disable=wrong-import-position
+from harness.program import Program  # noqa: E402  pylint: disable=wrong-import-position
+from harness.standin import Standin  # noqa: E402  pylint: disable=wrong-import-position
 
 TEMPLATE = "harpsweep_template"
 _numbers = itertools.count(1)
@@ -117,3 +119,23 @@ def notices(connection):  # pylint: disable=redefined-outer-name
     heard = []
     connection.add_notice_handler(lambda diagnostic: heard.append(diagnostic.message_primary))
     return heard
+
+
+@pytest.fixture
+def harp():
+    """A stand-in for HaRP with an empty engine in memory on port 24000."""
+    with Standin() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def worker(cluster, template):  # pylint: disable=redefined-outer-name,unused-argument
+    """A database user that may do what a run needs, and nothing else."""
+    cluster.execute("create role cron_user login in role harpsweep_worker")
+    return "cron_user"
+
+
+@pytest.fixture
+def program(tmp_path, cluster, database, harp, worker):  # pylint: disable=redefined-outer-name
+    """bin/harpsweep for `database` and `harp`, whose daemon is called "harp"; as the worker role."""
+    return Program(tmp_path, cluster.conninfo(database.name, user=worker), harp.url)

@@ -21,6 +21,9 @@ REFERENCE = re.compile(
 ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 
 
+LONG_AGO = 1577836800.0  # 2020: a tag that no event precedes
+
+
 class EngineDown(Exception):
     """Nothing listens where the engine should be."""
 
@@ -55,7 +58,7 @@ class MemoryEngine:
             digests = [f"{canonical(name).rsplit(':', 1)[0]}@sha256:{image_id[7:][::-1]}" for name in names[:1]]
         self.images[image_id] = {"size": size, "tags": [], "digests": digests, "last_tag": 0.0}
         for name in names:
-            self.tag(image_id, name, last_tag)
+            self.tag(image_id, name, LONG_AGO if last_tag is None else last_tag)
         return image_id
 
     def tag(self, image, name, when=None):
