@@ -49,8 +49,10 @@ class Program:
         for section, options in self.sections.items():
             lines.append(f"[{section}]")
             lines += [f"{name} = {value}" for name, value in options.items()]
-        path.touch(mode=0o600)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        text = "\n".join(lines) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:  # a run may be reading it
+            path.touch(mode=0o600)
+            path.write_text(text, encoding="utf-8")
         return path
 
     def start(self, *arguments, **environment):
