@@ -83,7 +83,7 @@ cli_print_help(enum cli_command command)
         cli_print_settings();
         return;
     }
-    (void)printf("Usage: harpsweep %s%s%s [OPTIONS]\n\nThe command %s\n", spec->name,
+    (void)printf("Usage: harpsweep %s%s%s [OPTIONS]\n\nThe command %s.\n", spec->name,
                  *spec->arguments == '\0' ? "" : " ", spec->arguments, spec->summary);
     if (*spec->text != '\0') {
         (void)printf("\n%s\n", spec->text);

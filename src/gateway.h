@@ -21,9 +21,11 @@ struct gateway_limits {
 
 /* Begin one request each; user comes back with the answer. False where it could not begin. */
 bool gateway_begin_info(struct http *http, const struct conf_daemon *daemon,
-                        const struct gateway_limits *limits, void *user, struct err *err) MUST_CHECK;
+                        const struct gateway_limits *limits, void *user, struct err *err)
+    MUST_CHECK;
 bool gateway_begin_ping(struct http *http, const struct conf_daemon *daemon,
-                        const struct gateway_limits *limits, void *user, struct err *err) MUST_CHECK;
+                        const struct gateway_limits *limits, void *user, struct err *err)
+    MUST_CHECK;
 /* ref must be valid by imageref_kind(). */
 bool gateway_begin_inspect(struct http *http, const struct conf_daemon *daemon,
                            const struct gateway_limits *limits, const char *ref, void *user,

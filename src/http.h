@@ -18,25 +18,25 @@
 
 /* What became of a request below HTTP. */
 enum http_transport {
-    HTTP_ANSWERED,       /* a whole answer: status and body are valid */
-    HTTP_NOT_CONNECTED,  /* refused, no route, or no connection in time */
-    HTTP_NOT_RESOLVED,   /* the host name has no address */
-    HTTP_TLS_FAILED,     /* certificate or handshake */
-    HTTP_SILENT,         /* connected and sent, then nothing until the limit */
-    HTTP_CLOSED,         /* connected and sent, then closed or reset without a byte of answer */
-    HTTP_CUT,            /* an answer began and did not end, by time or by a broken connection */
-    HTTP_TOO_LARGE,      /* the answer is larger than anything HaRP says */
-    HTTP_NOT_HTTP,       /* what came is not HTTP/1.x */
-    HTTP_ABORTED,        /* http_abort_all() */
-    HTTP_FAILED,         /* anything else: see detail */
+    HTTP_ANSWERED,      /* a whole answer: status and body are valid */
+    HTTP_NOT_CONNECTED, /* refused, no route, or no connection in time */
+    HTTP_NOT_RESOLVED,  /* the host name has no address */
+    HTTP_TLS_FAILED,    /* certificate or handshake */
+    HTTP_SILENT,        /* connected and sent, then nothing until the limit */
+    HTTP_CLOSED,        /* connected and sent, then closed or reset without a byte of answer */
+    HTTP_CUT,           /* an answer began and did not end, by time or by a broken connection */
+    HTTP_TOO_LARGE,     /* the answer is larger than anything HaRP says */
+    HTTP_NOT_HTTP,      /* what came is not HTTP/1.x */
+    HTTP_ABORTED,       /* http_abort_all() */
+    HTTP_FAILED,        /* anything else: see detail */
 };
 
 struct http_request {
     const char *url;
-    const char *body;        /* POST it as JSON; NULL: GET */
-    const char *key;         /* value of the harp-shared-key header */
-    int engine_port;         /* value of the docker-engine-port header; 0: leave it out */
-    const char *ca_file;     /* NULL: the system's */
+    const char *body;    /* POST it as JSON; NULL: GET */
+    const char *key;     /* value of the harp-shared-key header */
+    int engine_port;     /* value of the docker-engine-port header; 0: leave it out */
+    const char *ca_file; /* NULL: the system's */
     int64_t connect_timeout_ms;
     int64_t timeout_ms; /* for the whole request */
     void *user;         /* comes back with the answer */

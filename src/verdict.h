@@ -26,26 +26,26 @@ enum verdict_state { VERDICT_NONE, VERDICT_REMOVED, VERDICT_UNTAGGED, VERDICT_AB
 /* Why a daemon is stopped: decides how long later runs leave it alone. */
 enum verdict_stop {
     VERDICT_STOP_NONE,
-    VERDICT_STOP_DOWN,          /* refused, no answer, engine or tunnel down */
+    VERDICT_STOP_DOWN, /* refused, no answer, engine or tunnel down */
     VERDICT_STOP_TLS,
-    VERDICT_STOP_UNAUTHORIZED,  /* 401: a strike */
-    VERDICT_STOP_SILENT,        /* a ban, or a stalled agent */
+    VERDICT_STOP_UNAUTHORIZED, /* 401: a strike */
+    VERDICT_STOP_SILENT,       /* a ban, or a stalled agent */
     VERDICT_STOP_TOO_OLD,
     VERDICT_STOP_NOT_HARP,
     VERDICT_STOP_CONFIGURATION,
-    VERDICT_STOP_FORBIDDEN,     /* Docker's authorization plugin */
+    VERDICT_STOP_FORBIDDEN, /* Docker's authorization plugin */
 };
 
 struct verdict {
     enum verdict_action action;
     enum verdict_state state;
     enum verdict_stop stop;
-    bool two_stop;         /* a RETRY; a second one in a row on this daemon stops it */
-    int64_t bytes_freed;   /* with VERDICT_REMOVED */
-    int64_t min_delay_s;   /* a RETRY is not tried again before that */
-    char reason[512];      /* in words, for last_error or hold_reason; "" where there is none.
-                              Printable ASCII; never holds the key */
-    char hint[256];        /* what an administrator can do about it; "" where nothing */
+    bool two_stop;       /* a RETRY; a second one in a row on this daemon stops it */
+    int64_t bytes_freed; /* with VERDICT_REMOVED */
+    int64_t min_delay_s; /* a RETRY is not tried again before that */
+    char reason[512];    /* in words, for last_error or hold_reason; "" where there is none.
+                            Printable ASCII; never holds the key */
+    char hint[256];      /* what an administrator can do about it; "" where nothing */
 };
 
 /* Answer of POST …/docker/exapp/image_remove. */

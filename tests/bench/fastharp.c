@@ -119,11 +119,12 @@ make_answer(const char *request, char *answer, size_t size)
 
         request_count++;
         make_id(reference, end == NULL ? 0 : (size_t)(end - reference), id);
-        length = snprintf(body, sizeof body,
-                          "{\"Id\":\"sha256:%s\",\"RepoTags\":[\"a:1\"],\"RepoDigests\":[\"a@sha256:"
-                          "%s\"],\"Size\":1000000,\"Metadata\":{\"LastTagTime\":"
-                          "\"2020-01-01T00:00:00Z\"}}",
-                          id, id);
+        length =
+            snprintf(body, sizeof body,
+                     "{\"Id\":\"sha256:%s\",\"RepoTags\":[\"a:1\"],\"RepoDigests\":[\"a@sha256:"
+                     "%s\"],\"Size\":1000000,\"Metadata\":{\"LastTagTime\":"
+                     "\"2020-01-01T00:00:00Z\"}}",
+                     id, id);
     } else if (strncmp(request, "GET /exapps/app_api/info ", 25) == 0) {
         request_count++;
         length = snprintf(body, sizeof body, "{\"version\": \"0.4.4\", \"docker\": true}");

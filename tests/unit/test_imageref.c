@@ -198,12 +198,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),
-        cmocka_unit_test(digests),
-        cmocka_unit_test(ids),
-        cmocka_unit_test(what_is_no_reference),
-        cmocka_unit_test(limits),
-        cmocka_unit_test(a_valid_reference_needs_no_escapes),
+        cmocka_unit_test(names),  cmocka_unit_test(digests),
+        cmocka_unit_test(ids),    cmocka_unit_test(what_is_no_reference),
+        cmocka_unit_test(limits), cmocka_unit_test(a_valid_reference_needs_no_escapes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
