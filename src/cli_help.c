@@ -65,8 +65,8 @@ cli_print_settings(void)
             section = option.section;
             (void)printf("%s[%s]\n", i == 0 ? "" : "\n", section);
         }
-        (void)printf("%s = %s\n    %s (%s%s%s)\n", option.name, option.default_value, option.help,
-                     option.type, *option.allowed == '\0' ? "" : ", ", option.allowed);
+        (void)printf("%s = %s    (%s%s%s)\n    %s\n", option.name, option.default_value,
+                     option.type, *option.allowed == '\0' ? "" : ", ", option.allowed, option.help);
     }
 }
 

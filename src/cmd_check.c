@@ -53,8 +53,8 @@ cmd_check_show_settings(struct check_report *report, const struct conf *conf)
 static void
 cmd_check_settings(struct check_report *report, const struct conf *conf, bool verbose)
 {
-    check_ok(report, cmd_check_settings_subject, "%s is right, and defines %zu daemons", conf->path,
-             conf->daemon_count);
+    check_ok(report, cmd_check_settings_subject, "%s is right; deploy daemons it defines: %zu",
+             conf->path, conf->daemon_count);
     if (verbose) {
         cmd_check_show_settings(report, conf);
     }

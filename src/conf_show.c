@@ -24,7 +24,7 @@ conf_type_name(enum conf_type type)
     case CONF_PATH:
         return "path";
     case CONF_BOOL:
-        return "yes or no";
+        return "boolean";
     case CONF_NUMBER:
     case CONF_INT:
         return "whole number";
@@ -43,7 +43,7 @@ conf_type_name(enum conf_type type)
 struct conf_option_text
 conf_option_text(size_t index)
 {
-    static char allowed[64][48]; /* the caller keeps what it gets */
+    static char allowed[64][72]; /* the caller keeps what it gets */
     const struct conf_option *option = conf_option_at(index);
     const struct conf_option_text text = {
         .section = strcmp(option->section, "daemon") == 0 ? "daemon:NAME" : option->section,

@@ -2,113 +2,21 @@
 
 # pylint: disable=missing-function-docstring,redefined-outer-name
 
-import http.server
 import json
 import os
-import pathlib
 import subprocess
-import threading
 
 import pytest
 
+from harness.program import PROGRAM, Program
 from harness.rows import ID, claim, finish, job, one, schedule
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = os.environ.get("HARPSWEEP_PROGRAM", str(REPOSITORY / "bin" / "harpsweep"))
-KEY = "a-shared-key"
-DAEMON = "harp_docker"
+DAEMON = "harp"
 
 
-class FarSide:
-    """Answers from a list of (path's end, status, body); notes every request."""
-
-    def __init__(self):
-        self.answers = [("/info", 200, '{"version": "0.4.4", "docker": true}'), ("/_ping", 200, "OK")]
-        self.requests = []
-        far = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            """One request."""
-
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):  # pylint: disable=invalid-name
-                far.requests.append(
-                    (self.path, self.headers.get("harp-shared-key"), self.headers.get("docker-engine-port"))
-                )
-                status, body = 401, "401 Unauthorized"
-                if self.headers.get("harp-shared-key") == KEY:
-                    status, body = next(
-                        ((code, text) for end, code, text in far.answers if self.path.endswith(end)),
-                        (404, "404: Not Found"),
-                    )
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, *_):  # pylint: disable=arguments-differ
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-@pytest.fixture
-def far_side():
-    far = FarSide()
-    yield far
-    far.close()
-
-
-class Program:
-    """bin/harpsweep with a settings file."""
-
-    def __init__(self, folder, conninfo):
-        self.path = folder / "harpsweep.ini"
-        self.key_file = folder / "key"
-        self.key_file.write_text(KEY + "\n")
-        self.key_file.chmod(0o600)
-        self.conninfo = conninfo
-        self.write()
-
-    def write(self, cleanup="", url="http://127.0.0.1:9", daemons=(DAEMON,)):
-        text = f"[database]\nconninfo = {self.conninfo}\n"
-        text += f"[cleanup]\n{cleanup}\n[harp]\nshared_key_file = {self.key_file}\n"
-        for name in daemons:
-            text += f"[daemon:{name}]\nurl = {url}\ndocker_engine_port = 24000\n"
-        self.path.write_text(text)
-
-    def run(self, *arguments, code=0, stdin=None):
-        done = subprocess.run(
-            [PROGRAM, "-c", self.path, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            stdin=stdin,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
-        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
-        return done
-
-    def text(self, *arguments, code=0):
-        return self.run(*arguments, code=code).stdout
-
-    def json(self, *arguments, code=0):
-        return json.loads(self.run("--json", *arguments, code=code).stdout)
-
-
-@pytest.fixture
-def program(database, tmp_path):
-    return Program(tmp_path, database.conninfo)
+def without_daemon(folder, conninfo):
+    """bin/harpsweep where the far side does not matter."""
+    return Program(folder, conninfo, "http://127.0.0.1:9")
 
 
 # ------------------------------------------------------------------ usage
@@ -152,31 +60,30 @@ def test_missing_settings_exit_78(tmp_path):
 
 
 def test_no_database_exit_69(program, tmp_path):
-    program.conninfo = f"host={tmp_path} dbname=x"
-    program.write()
+    program.sections["database"]["conninfo"] = f"host={tmp_path} dbname=x"
     for command in (["list"], ["show", 1], ["status"], ["keep", 1], ["--json", "list"]):
-        done = program.run(*command, code=69)
-        assert done.stdout == ""
-        assert "no connection" in done.stderr
+        done = program(*command, code=69)
+        assert done.out == ""
+        assert "no connection" in done.err
 
 
 def test_no_schema_exit_78(empty_database, tmp_path):
-    program = Program(tmp_path, empty_database.conninfo)
-    done = program.run("list", code=78)
-    assert "install.sql" in done.stderr
+    program = without_daemon(tmp_path, empty_database.conninfo)
+    done = program("list", code=78)
+    assert "install.sql" in done.err
 
 
 def test_newer_schema_exit_78(program, connection):
     connection.execute("insert into harpsweep.migration (version, name) values (99, 'x')")
-    done = program.run("status", code=78)
-    assert "version 99, this program needs version 1" in done.stderr
+    done = program("status", code=78)
+    assert "version 99, this program needs version 1" in done.err
 
 
 def test_full_disk_is_an_error(program, connection):
     schedule(connection)
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [PROGRAM, "-c", program.path, "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [PROGRAM, "-c", program.settings, "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 70
     assert "could not be written" in done.stderr
@@ -186,8 +93,8 @@ def test_full_disk_is_an_error(program, connection):
 
 
 def test_list_without_jobs(program):
-    assert program.text("list") == "no jobs\n"
-    assert program.json("list") == []
+    assert program("list").out == "no jobs\n"
+    assert program("--json", "list").json == []
 
 
 def test_list_newest_first(program, connection):
@@ -195,7 +102,7 @@ def test_list_newest_first(program, connection):
     second = schedule(connection, DAEMON, "two", "two:1", grace_hours=5)
     third = schedule(connection, "other", "two", "three:1")
     finish(connection, first, "removed", bytes_freed=1500000000)
-    lines = program.text("list").splitlines()
+    lines = program("list").out.splitlines()
     assert lines[0].split() == "ID STATE APP DAEMON IMAGE WHEN FREED WHY".split()
     assert [line.split()[0] for line in lines[1:]] == [str(third), str(second), str(first)]
     assert "at the next run" in lines[1]
@@ -203,7 +110,7 @@ def test_list_newest_first(program, connection):
     assert "1.5 GB" in lines[3] and " ago" in lines[3]
 
     def listed(*more):
-        return [row["id"] for row in program.json("list", *more)]
+        return [row["id"] for row in program("--json", "list", *more).json]
 
     assert listed() == [third, second, first]
     assert listed("--limit", 2) == [third, second]
@@ -219,7 +126,7 @@ def test_json_has_exact_values(program, connection):
     number = schedule(connection, DAEMON, "app", "app:1", choice="now", image_id=ID, event="update")
     claim(connection, number)
     finish(connection, number, "removed", bytes_freed=2**53 + 1, http_status=200, duration_ms=12)
-    row = program.json("show", number)[0]
+    row = program("--json", "show", number).json[0]
     assert row["bytes_freed"] == 2**53 + 1
     assert row["image_id"] == ID and row["event"] == "update" and row["choice"] == "now"
     assert row["next_at"] is None and row["grace_hours"] is None and row["last_error"] is None
@@ -231,8 +138,8 @@ def test_json_has_exact_values(program, connection):
 
 def test_new_job_is_at_minus_infinity(program, connection):
     number = schedule(connection, DAEMON)
-    assert program.json("show", number)[0]["next_at"] == "-infinity"
-    assert "the next run gives it a grace of 24 hours" in program.text("show", number)
+    assert program("--json", "show", number).json[0]["next_at"] == "-infinity"
+    assert "the next run gives it a grace of 24 hours" in program("show", number).out
 
 
 def test_control_characters_never_reach_the_terminal(program, connection):
@@ -241,10 +148,10 @@ def test_control_characters_never_reach_the_terminal(program, connection):
     evil = "\x1b[2Jbad\u202e\x9b\nline"
     finish(connection, number, "failed", last_error=evil)
     for command in (["list"], ["show", number], ["status"]):
-        text = program.text(*command, code=1 if command == ["status"] else 0)
+        text = program(*command, code=1 if command == ["status"] else 0).out
         assert "\x1b" not in text and "\u202e" not in text and "\x9b" not in text
         assert "\\x1b[2Jbad" in text
-    raw = program.text("--json", "show", number)
+    raw = program("--json", "show", number).out
     assert "\x1b" not in raw and "\u202e" not in raw
     assert json.loads(raw)[0]["last_error"] == evil
 
@@ -257,39 +164,39 @@ def test_show_tells_what_happens_next(program, connection):
     failed = schedule(connection, DAEMON, "c", "c:1", choice="now")
     claim(connection, failed)
     finish(connection, failed, "failed", last_error="Docker said no", failures=20)
-    text = program.text("show", waiting)
-    assert "nothing before " in text and "in 1d 5h" in text
-    assert "the settings have no section [daemon:stranger]" in program.text("show", stranger)
-    assert "the run h:1 works on it" in program.text("show", claimed)
-    text = program.text("show", failed)
+    text = program("show", waiting).out
+    assert "nothing before " in text and "in 1d 6h" in text
+    assert "the settings have no section [daemon:stranger]" in program("show", stranger).out
+    assert "the run h:1 works on it" in program("show", claimed).out
+    text = program("show", failed).out
     assert "Docker said no" in text and f"'harpsweep retry {failed}'" in text
-    program.write(cleanup="enabled = no")
-    assert "cleanup is disabled" in program.text("show", waiting)
+    program.sections["cleanup"]["enabled"] = "no"
+    assert "cleanup is disabled" in program("show", waiting).out
 
 
 def test_show_of_an_unknown_job(program, connection):
     number = schedule(connection, DAEMON)
-    done = program.run("--json", "show", 999, number, code=1)
-    assert "there is no job 999" in done.stderr
-    assert [row["id"] for row in json.loads(done.stdout)] == [number]
+    done = program("--json", "show", 999, number, code=1)
+    assert "there is no job 999" in done.err
+    assert [row["id"] for row in json.loads(done.out)] == [number]
 
 
 # ------------------------------------------------------------------ schedule
 
 
 def test_schedule(program, connection):
-    number = program.json("schedule", "--daemon", DAEMON, "--app", "a", "a:1")["id"]
+    number = program("--json", "schedule", "--daemon", DAEMON, "--app", "a", "a:1").json["id"]
     row = job(connection, number)
     assert (row["state"], row["event"], row["choice"], row["grace_hours"]) == ("new", "manual", "grace", None)
-    number = program.json(
+    number = program("--json", 
         "schedule", "--daemon", DAEMON, "--app", "b", "--grace-hours", 0, "--event", "update", "--image-id", ID, "b:1"
-    )["id"]
+    ).json["id"]
     row = job(connection, number)
     assert (row["state"], row["event"], row["grace_hours"], row["image_id"]) == ("pending", "update", 0, ID)
-    assert "the next run deletes the image" in program.text(
+    assert "the next run deletes the image" in program(
         "schedule", "--daemon", DAEMON, "--app", "c", "--now", "c:1"
-    )
-    assert "is kept" in program.text("schedule", "--daemon", DAEMON, "--app", "c", "--keep", "c:2")
+    ).out
+    assert "is kept" in program("schedule", "--daemon", DAEMON, "--app", "c", "--keep", "c:2").out
     assert one(connection, "select count(*) from harpsweep.job where state = 'kept'") == 2
 
 
@@ -303,8 +210,8 @@ def test_schedule(program, connection):
     ],
 )
 def test_schedule_refuses(program, connection, arguments, words):
-    done = program.run("schedule", *arguments, code=64)
-    assert words in done.stderr
+    done = program("schedule", *arguments, code=64)
+    assert words in done.err
     assert one(connection, "select count(*) from harpsweep.job") == 0
 
 
@@ -313,30 +220,30 @@ def test_schedule_refuses(program, connection, arguments, words):
 
 def test_now_keep_cancel_retry_by_number(program, connection):
     first, second, third = (schedule(connection, DAEMON, "a", f"a:{n}", grace_hours=9) for n in range(3))
-    assert f"job {first} is now pending: the next run deletes the image" in program.text("now", first)
+    assert f"job {first} is now pending: the next run deletes the image" in program("now", first).out
     assert job(connection, first)["choice"] == "now"
-    assert f"job {second} is now kept: nothing: the image stays" in program.text("keep", second)
-    assert program.json("cancel", third, "--reason", "wrong app") == [
+    assert f"job {second} is now kept: nothing: the image stays" in program("keep", second).out
+    assert program("--json", "cancel", third, "--reason", "wrong app").json == [
         {"id": third, "changed": True, "state": "cancelled", "end_wanted": None}
     ]
     assert job(connection, third)["hold_reason"] == "wrong app"
-    assert f"job {third} is now pending" in program.text("retry", third)
-    assert "is already kept" in program.text("keep", second)
-    done = program.run("cancel", second, code=1)
-    assert "stays kept" in done.stdout and done.stderr == ""
+    assert f"job {third} is now pending" in program("retry", third).out
+    assert "is already kept" in program("keep", second).out
+    done = program("cancel", second, code=1)
+    assert "stays kept" in done.out and done.err == ""
 
 
 def test_unknown_number_does_not_stop_the_others(program, connection):
     number = schedule(connection, DAEMON)
-    done = program.run("keep", 999, number, code=1)
-    assert "there is no job 999" in done.stderr
+    done = program("keep", 999, number, code=1)
+    assert "there is no job 999" in done.err
     assert job(connection, number)["state"] == "kept"
 
 
 def test_job_that_a_run_works_on(program, connection):
     number = schedule(connection, DAEMON, choice="now")
     claim(connection, number)
-    text = program.text("keep", number)
+    text = program("keep", number).out
     assert "it becomes kept when this attempt ends" in text
     assert (job(connection, number)["state"], job(connection, number)["end_wanted"]) == ("claimed", "kept")
 
@@ -344,19 +251,19 @@ def test_job_that_a_run_works_on(program, connection):
 def test_by_app(program, connection):
     numbers = [schedule(connection, DAEMON, "a", f"a:{n}") for n in range(3)]
     other = schedule(connection, DAEMON, "b", "b:1")
-    assert [row["id"] for row in program.json("keep", "--app", "a")] == numbers
+    assert [row["id"] for row in program("--json", "keep", "--app", "a").json] == numbers
     assert job(connection, other)["state"] == "new"
-    done = program.run("keep", "--app", "a", code=1)
-    assert "app a has no job" in done.stderr
-    assert program.json("cancel", "--app", "nobody", code=1) == []
+    done = program("keep", "--app", "a", code=1)
+    assert "app a has no job" in done.err
+    assert program("--json", "cancel", "--app", "nobody", code=1).json == []
 
 
 def test_app_on_several_daemons_must_be_told_apart(program, connection):
     here, there = schedule(connection, "d1", "a", "a:1"), schedule(connection, "d2", "a", "a:1")
-    done = program.run("now", "--app", "a", code=64)
-    assert "app a has such jobs on several daemons: d1, d2" in done.stderr and "--daemon" in done.stderr
+    done = program("now", "--app", "a", code=64)
+    assert "app a has such jobs on several daemons: d1, d2" in done.err and "--daemon" in done.err
     assert job(connection, here)["choice"] == job(connection, there)["choice"] == "grace"
-    program.run("now", "--app", "a", "--daemon", "d2")
+    program("now", "--app", "a", "--daemon", "d2")
     assert [job(connection, n)["choice"] for n in (here, there)] == ["grace", "now"]
 
 
@@ -368,19 +275,19 @@ def test_retry_by_app_takes_the_last_that_failed(program, connection):
         return number
 
     old, new = ended("failed"), ended("failed")
-    assert [row["id"] for row in program.json("retry", "--app", "a")] == [new]
+    assert [row["id"] for row in program("--json", "retry", "--app", "a").json] == [new]
     assert job(connection, old)["state"] == "failed"
-    done = program.run("retry", old, code=1)  # its image has an open job
-    assert f"job {old} stays failed" in done.stdout
+    done = program("retry", old, code=1)  # its image has an open job
+    assert f"job {old} stays failed" in done.out
 
 
 # ------------------------------------------------------------------ status
 
 
 def test_status_of_nothing(program):
-    text = program.text("status")
+    text = program("status").out
     assert "all is well" in text and "none did work so far" in text
-    told = program.json("status")
+    told = program("--json", "status").json
     assert told["attention"] is False and told["last_run"] is None and told["daemons"] == []
 
 
@@ -400,13 +307,13 @@ def test_status_of_a_busy_day(program, connection):
     schedule(connection, DAEMON, "b", "b:1", choice="now")
     held = schedule(connection, DAEMON, "c", "c:1", grace_hours=3)
     connection.execute("update harpsweep.job set hold_reason = 'the app is there again' where id = %s", (held,))
-    text = program.text("status")
+    text = program("status").out
     assert "on web1: 3 jobs, 2 removed, up to 5.0 MB freed, exit 0" in text
     assert "due           1 jobs" in text
     assert "open          0 new, 2 pending, 0 claimed" in text
     assert "last 24 h     1 removed; up to 5.0 MB freed" in text
     assert "waiting       1 because: the app is there again" in text
-    told = program.json("status")
+    told = program("--json", "status").json
     assert told["last_run"]["host"] == "web1" and told["last_run"]["bytes_freed"] == 5000000
     assert told["due"] == 1 and told["attention"] is False
     assert told["finished"] == [
@@ -419,9 +326,9 @@ def test_status_wants_attention_for_failed_jobs(program, connection):
     number = schedule(connection, DAEMON, choice="now")
     claim(connection, number)
     finish(connection, number, "failed", last_error="Docker said no")
-    text = program.text("status", code=1)
+    text = program("status", code=1).out
     assert "somebody has to look" in text and "1 failed jobs need a person" in text and "Docker said no" in text
-    assert program.json("status", code=1)["failed_jobs"][0]["id"] == number
+    assert program("--json", "status", code=1).json["failed_jobs"][0]["id"] == number
 
 
 def test_status_wants_attention_for_stopped_daemons(program, connection):
@@ -430,7 +337,7 @@ def test_status_wants_attention_for_stopped_daemons(program, connection):
            values (%s, now(), 'unauthorized', 'HaRP refused the key', 'compare the keys')""",
         (DAEMON,),
     )
-    text = program.text("status", code=1)
+    text = program("status", code=1).out
     assert "HaRP refused the key" in text and f"{DAEMON}: compare the keys" in text
 
 
@@ -441,23 +348,22 @@ def test_status_wants_attention_for_late_jobs(program, connection):
         "not_before = now() - interval '3 h' where id = %s",
         (number,),
     )
-    assert "does cron run harpsweep?" in program.text("status", code=1)
-    program.write(cleanup="enabled = no")
-    assert "cleanup is disabled" in program.text("status")
+    assert "does cron run harpsweep?" in program("status", code=1).out
+    program.sections["cleanup"]["enabled"] = "no"
+    assert "cleanup is disabled" in program("status").out
 
 
 def test_status_wants_attention_for_unknown_daemons(program, connection):
     schedule(connection, "stranger", choice="now")
-    assert "[daemon:stranger]" in program.text("status", code=1)
-    assert program.json("status", code=1)["unknown_daemons"] == [{"daemon": "stranger", "due": 1}]
+    assert "[daemon:stranger]" in program("status", code=1).out
+    assert program("--json", "status", code=1).json["unknown_daemons"] == [{"daemon": "stranger", "due": 1}]
 
 
 # ------------------------------------------------------------------ check
 
 
-def test_check_is_content(program, far_side):
-    program.write(url=far_side.url)
-    text = program.text("check")
+def test_check_is_content(program, harp):
+    text = program("check").out
     assert "error" not in text and "warning" not in text
     for words in (
         "PostgreSQL ",
@@ -465,82 +371,74 @@ def test_check_is_content(program, far_side):
         "schema harpsweep has version 1",
         "all privileges",
         "its clock and this host's agree",
-        "HaRP 0.4.4 answers at " + far_side.url,
+        "HaRP 0.4.4 answers at " + harp.url,
         "it accepts the key",
         "Docker answers behind docker-engine-port 24000",
         "can be read by its owner only",
     ):
         assert words in text, words
-    assert [(path.rsplit("/", 1)[1], key, port) for path, key, port in far_side.requests] == [
-        ("info", KEY, None),
-        ("_ping", KEY, "24000"),
-    ]
-    told = program.json("check")
+    assert [(entry["kind"], entry["engine_port"]) for entry in harp.log()] == [("info", None), ("ping", "24000")]
+    told = program("--json", "check").json
     assert told["ok"] is True and told["exit_code"] == 0
     assert {finding["level"] for finding in told["checks"]} == {"ok"}
 
 
-def test_check_never_shows_the_key(program, far_side):
-    program.write(url=far_side.url)
-    done = program.run("check", "-vv")
-    assert KEY not in done.stdout + done.stderr
-    assert "[cleanup] grace_hours = 24" in done.stdout
-    assert f"[daemon:{DAEMON}] url = {far_side.url}" in done.stdout
+def test_check_never_shows_the_key(program, harp):
+    done = program("check", "-vv")
+    assert harp.key not in done.out + done.err
+    assert "[cleanup] grace_hours = 24" in done.out
+    assert f"[daemon:{DAEMON}] url = {harp.url}" in done.out
 
 
-def test_check_warns_of_settings(program, far_side):
-    program.write(cleanup="verify = no\nenabled = no", url=far_side.url)
-    text = program.text("check")
+def test_check_warns_of_settings(program):
+    program.sections["cleanup"] |= {"verify": "no", "enabled": "no"}
+    text = program("check").out
     assert text.count("warning  settings: ") == 2
 
 
-def test_check_stops_after_a_wrong_key(program, far_side):
-    program.key_file.write_text("another-key\n")
-    program.write(url=far_side.url)
-    text = program.text("check", code=1)
+def test_check_stops_after_a_wrong_key(program, harp):
+    program.write_key("another-key")
+    text = program("check", code=1).out
     assert f"error    daemon {DAEMON}: " in text and "another-key" not in text
-    assert len(far_side.requests) == 1
+    assert [entry["kind"] for entry in harp.log()] == ["info"]
 
 
-def test_check_of_a_daemon_without_docker(program, far_side):
-    far_side.answers[1] = ("/_ping", 503, "<html>No server is available</html>")
-    program.write(url=far_side.url)
-    text = program.text("check", code=1)
+def test_check_of_a_daemon_without_docker(program, harp):
+    harp.fault(kind="ping", status=503, body="<html>No server is available</html>", times=9)
+    text = program("check", code=1).out
     assert "HaRP 0.4.4 answers" in text
     assert "no Docker Engine answers behind docker-engine-port 24000" in text
 
 
-def test_check_of_a_daemon_that_is_too_old(program, far_side):
-    far_side.answers[0] = ("/info", 200, '{"version": 0.3, "docker": true}')
-    program.write(url=far_side.url)
-    assert f"error    daemon {DAEMON}: " in program.text("check", code=1)
-    assert len(far_side.requests) == 1
+def test_check_of_a_daemon_that_is_too_old(program, harp):
+    harp.set(info_version=0.3)
+    assert f"error    daemon {DAEMON}: " in program("check", code=1).out
+    assert [entry["kind"] for entry in harp.log()] == ["info"]
 
 
 def test_check_of_a_daemon_that_is_down(program):
-    text = program.text("check", code=1)
+    program.sections["daemon:harp"]["url"] = "http://127.0.0.1:9"
+    text = program("check", code=1).out
     assert f"error    daemon {DAEMON}: http://127.0.0.1:9: " in text
-    assert program.json("check", code=1)["checks"][-1]["level"] == "error"
+    assert program("--json", "check", code=1).json["checks"][-1]["level"] == "error"
 
 
-def test_check_without_database(program, far_side, tmp_path):
-    program.conninfo = f"host={tmp_path} dbname=x"
-    program.write(url=far_side.url)
-    text = program.text("check", code=69)
+def test_check_without_database(program, tmp_path):
+    program.sections["database"]["conninfo"] = f"host={tmp_path} dbname=x"
+    text = program("check", code=69).out
     assert "error    database: " in text
     assert "Docker answers" in text
 
 
-def test_check_without_schema(empty_database, tmp_path, far_side):
-    program = Program(tmp_path, empty_database.conninfo)
-    program.write(url=far_side.url)
-    text = program.text("check", code=78)
+def test_check_without_schema(empty_database, tmp_path, harp):
+    program = without_daemon(tmp_path, empty_database.conninfo)
+    text = program("check", code=78).out
     assert "has no schema harpsweep" in text and "install.sql" in text
 
 
 def test_check_of_settings_that_are_wrong(program):
-    program.path.write_text("[database]\nnonsense = 1\n")
-    told = program.json("check", code=78)
+    program.sections["database"]["nonsense"] = 1
+    told = program("--json", "check", code=78).json
     assert told["exit_code"] == 78 and told["checks"][0]["level"] == "error"
 
 
@@ -553,51 +451,48 @@ def plain_user(cluster, database):
     cluster.execute(f'drop owned by "{name}"; drop role "{name}"', database.name)
 
 
-def test_check_of_a_user_without_privileges(plain_user, tmp_path, far_side):
+def test_check_of_a_user_without_privileges(plain_user, tmp_path, harp):
     name, conninfo = plain_user
-    program = Program(tmp_path, conninfo)
-    program.write(url=far_side.url)
-    text = program.text("check", code=78)
+    program = Program(tmp_path, conninfo, harp.url)
+    text = program("check", code=78).out
     assert f"user {name} may not use the schema harpsweep" in text
     assert f'grant harpsweep_worker to "{name}";' in text
 
 
-def test_check_of_a_worker(plain_user, connection, tmp_path, far_side):
+def test_check_of_a_worker(plain_user, connection, tmp_path, harp):
     name, conninfo = plain_user
     connection.execute(f'grant harpsweep_worker to "{name}"')
-    program = Program(tmp_path, conninfo)
-    program.write(url=far_side.url)
-    assert "has all privileges" in program.text("check")
+    program = Program(tmp_path, conninfo, harp.url)
+    assert "has all privileges" in program("check").out
     schedule(connection, DAEMON, choice="now")
-    program.run("list")
-    program.run("show", 1)
-    program.run("status")
-    program.run("keep", 1)
-    program.run("schedule", "--daemon", DAEMON, "--app", "z", "z:1")
+    program("list")
+    program("show", 1)
+    program("status")
+    program("keep", 1)
+    program("schedule", "--daemon", DAEMON, "--app", "z", "z:1")
 
 
-def test_check_names_each_missing_privilege_and_its_grant(plain_user, connection, tmp_path, far_side):
+def test_check_names_each_missing_privilege_and_its_grant(plain_user, connection, tmp_path, harp):
     name, conninfo = plain_user
     connection.execute(f'grant harpsweep_reader to "{name}"')
-    program = Program(tmp_path, conninfo)
-    program.write(url=far_side.url)
-    text = program.text("check", code=78)
+    program = Program(tmp_path, conninfo, harp.url)
+    text = program("check", code=78).out
     assert "runs lack the privilege update on table harpsweep.job" in text
     assert "the other commands lack the privilege execute on function harpsweep.retry" in text
-    remedies = [f["hint"] for f in program.json("check", code=78)["checks"] if f["hint"] and f["hint"].endswith(";")]
+    remedies = [f["hint"] for f in program("--json", "check", code=78).json["checks"] if f["hint"] and f["hint"].endswith(";")]
     assert len(remedies) > 5
     for remedy in remedies:
         connection.execute(remedy)
-    assert "has all privileges" in program.text("check")
+    assert "has all privileges" in program("check").out
 
 
 def test_reader_may_look(plain_user, connection, tmp_path):
     name, conninfo = plain_user
     connection.execute(f'grant harpsweep_reader to "{name}"')
     number = schedule(connection, DAEMON)
-    program = Program(tmp_path, conninfo)
-    program.run("list")
-    program.run("show", number)
-    program.run("status")
-    done = program.run("keep", number, code=78)
-    assert "harpsweep_worker" in done.stderr
+    program = without_daemon(tmp_path, conninfo)
+    program("list")
+    program("show", number)
+    program("status")
+    done = program("keep", number, code=78)
+    assert "harpsweep_worker" in done.err
