@@ -152,20 +152,24 @@ cli_read_option(struct cli_reader *reader, enum cli_option_id id, const char *va
 {
     const struct cli_option *option = cli_option_spec(id);
 
-    if (option->argument == NULL && value != NULL) {
-        return err_set(reader->err, ERR_USAGE, "option --%s takes no value", option->name);
+    if (option->argument == NULL) {
+        if (value != NULL) {
+            return err_set(reader->err, ERR_USAGE, "option --%s takes no value", option->name);
+        }
+        reader->seen |= 1U << id;
+        return cli_apply(reader, id, "");
     }
-    if (option->argument != NULL && value == NULL) {
+    if (value == NULL) {
         if (reader->at + 1 >= reader->argc) {
             return err_set(reader->err, ERR_USAGE, "option --%s needs a value: %s", option->name,
                            option->argument);
         }
         value = reader->argv[++reader->at];
     }
-    if (value != NULL && *value == '\0') {
+    if (*value == '\0') {
         return err_set(reader->err, ERR_USAGE, "option --%s has an empty value", option->name);
     }
-    if ((reader->seen & 1U << id) != 0 && option->argument != NULL) {
+    if ((reader->seen & 1U << id) != 0) {
         return err_set(reader->err, ERR_USAGE, "option --%s is given twice", option->name);
     }
     reader->seen |= 1U << id;

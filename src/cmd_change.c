@@ -176,7 +176,7 @@ cmd_change(const struct cli *cli, const struct conf *conf)
     }
     if (!ledger_open(conf->conninfo, &work.db, &err)) {
         log_err(&err);
-        return (int)err_exit_code(err.kind);
+        return err_exit_code(err.kind);
     }
     json_out_init(&work.json, stdout);
     if (cli->format == CLI_FORMAT_JSON) {
@@ -189,7 +189,7 @@ cmd_change(const struct cli *cli, const struct conf *conf)
     db_close(work.db);
     if (!done) {
         log_err(&err);
-        return (int)err_exit_code(err.kind);
+        return err_exit_code(err.kind);
     }
     return work.unchanged ? EXIT_CODE_ATTENTION : EXIT_CODE_OK;
 }

@@ -98,7 +98,7 @@ check_error(struct check_report *report, const char *subject, int code, const ch
 void
 check_error_of(struct check_report *report, const char *subject, const struct err *err)
 {
-    check_error(report, subject, (int)err_exit_code(err->kind), err->hint, "%s", err->text);
+    check_error(report, subject, err_exit_code(err->kind), err->hint, "%s", err->text);
 }
 
 void

@@ -66,12 +66,12 @@ cmd_list(const struct cli *cli, const struct conf *conf)
 
     if (!ledger_open(conf->conninfo, &db, &err)) {
         log_err(&err);
-        return (int)err_exit_code(err.kind);
+        return err_exit_code(err.kind);
     }
     if (!ledger_list(db, &filter, &result, &err)) {
         log_err(&err);
         db_close(db);
-        return (int)err_exit_code(err.kind);
+        return err_exit_code(err.kind);
     }
     if (cli->format == CLI_FORMAT_JSON) {
         cmd_list_print_json(result);

@@ -86,5 +86,5 @@ cmd_schedule(const struct cli *cli, const struct conf *conf)
     if (!done) {
         log_err(&err);
     }
-    return done ? EXIT_CODE_OK : (int)err_exit_code(err.kind);
+    return done ? EXIT_CODE_OK : err_exit_code(err.kind);
 }

@@ -124,14 +124,14 @@ cmd_show(const struct cli *cli, const struct conf *conf)
 
     if (!ledger_open(conf->conninfo, &db, &err)) {
         log_err(&err);
-        return (int)err_exit_code(err.kind);
+        return err_exit_code(err.kind);
     }
     if (ledger_list(db, &filter, &result, &err)) {
         code = cmd_show_print(cli, conf, result);
         db_result_free(result);
     } else {
         log_err(&err);
-        code = (int)err_exit_code(err.kind);
+        code = err_exit_code(err.kind);
     }
     db_close(db);
     return code;

@@ -64,12 +64,12 @@ cmd_status(const struct cli *cli, const struct conf *conf)
 
     if (!ledger_open(conf->conninfo, &db, &err)) {
         log_err(&err);
-        return (int)err_exit_code(err.kind);
+        return err_exit_code(err.kind);
     }
     if (!ledger_status(db, &status, &err)) {
         log_err(&err);
         db_close(db);
-        return (int)err_exit_code(err.kind);
+        return err_exit_code(err.kind);
     }
     cmd_status_summarize(conf, &status, &summary);
     if (cli->format == CLI_FORMAT_JSON) {

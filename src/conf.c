@@ -2,6 +2,7 @@
 
 #include "conf_scan.h"
 #include "conf_table.h"
+#include "keyfile.h"
 #include "mem.h"
 
 #include <errno.h>

@@ -23,11 +23,11 @@ struct conf_option {
     const char *section; /* "daemon" for the daemons' sections */
     const char *name;
     enum conf_type type;
+    bool later;    /* this version takes the default only */
     size_t offset; /* in struct conf, or in struct conf_daemon */
     int64_t min;   /* of a number; of a CONF_DURATION in milliseconds */
     int64_t max;
     const char *default_value; /* as in the file; "": none */
-    bool later;                /* this version takes the default only */
     const char *help;
 };
 
@@ -47,9 +47,5 @@ bool conf_has_password(const char *conninfo);
  * say where: its caller knows. */
 bool conf_option_set(const struct conf_option *option, void *base, const char *value,
                      struct err *err) MUST_CHECK;
-
-/* The key in the file at path, without white space around it and without one pair of quotes.
- * Refuses a file that others can read. mem_wipe_free() it. */
-bool keyfile_read(const char *path, char **ret_key, struct err *err) MUST_CHECK;
 
 #endif

@@ -33,7 +33,7 @@ err_hint(struct err *err, const char *format, ...)
     return false;
 }
 
-enum exit_code
+int
 err_exit_code(enum err_kind kind)
 {
     switch (kind) {

@@ -55,6 +55,6 @@ bool err_set(struct err *err, enum err_kind kind, const char *format, ...) PRINT
 bool err_hint(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* The exit code that an error of this kind ends the program with. */
-enum exit_code err_exit_code(enum err_kind kind);
+int err_exit_code(enum err_kind kind);
 
 #endif

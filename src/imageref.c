@@ -38,65 +38,68 @@ is_lower_hex(const char *text, size_t length)
     return true;
 }
 
-/* Letters, digits and, not first or last, hyphens, in parts joined by dots; then perhaps a port.
- * A host in brackets (IPv6) would need escapes in a URL, which HaRP does not make: it is refused.
- */
+/* Letters, digits and, not first or last, hyphens, in parts joined by dots. */
 static bool
-is_host(const char *text, size_t length)
+is_domain(const char *text, size_t length)
 {
-    size_t i = 0;
     char before = '.';
 
-    for (; i < length && text[i] != ':'; i++) {
-        bool joint = text[i] == '.' || text[i] == '-';
-
-        if (!joint && !is_letter(text[i]) && !is_digit(text[i])) {
-            return false;
-        }
-        if ((text[i] == '.' && (before == '.' || before == '-')) ||
-            (text[i] == '-' && before == '.')) {
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '.' || text[i] == '-') {
+            if (before == '.' || (before == '-' && text[i] == '.')) {
+                return false;
+            }
+        } else if (!is_letter(text[i]) && !is_digit(text[i])) {
             return false;
         }
         before = text[i];
     }
-    if (before == '.' || before == '-') {
-        return false;
-    }
-    if (i == length) {
-        return true;
-    }
-    for (size_t k = i + 1; k < length; k++) {
-        if (!is_digit(text[k])) {
+    return before != '.' && before != '-';
+}
+
+static bool
+is_port(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (!is_digit(text[i])) {
             return false;
         }
     }
-    return i + 1 < length;
+    return length > 0;
+}
+
+/* A domain and perhaps a port. A host in brackets (IPv6) would need escapes in a URL, which HaRP
+ * does not make: it is refused. */
+static bool
+is_host(const char *text, size_t length)
+{
+    const char *colon = memchr(text, ':', length);
+    size_t domain = colon == NULL ? length : (size_t)(colon - text);
+
+    return is_domain(text, domain) && (colon == NULL || is_port(colon + 1, length - domain - 1));
 }
 
 /* Runs of lower-case letters and digits, joined by one dot, one or two underscores, or hyphens. */
 static bool
 is_path_component(const char *text, size_t length)
 {
-    size_t i = 0;
+    size_t joint = 0; /* characters of the joint before this one */
+    bool inside = false;
 
-    while (i < length && (is_lower(text[i]) || is_digit(text[i]))) {
-        size_t joint;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
 
-        while (i < length && (is_lower(text[i]) || is_digit(text[i]))) {
-            i++;
-        }
-        if (i == length) {
-            return true;
-        }
-        joint = i;
-        while (i < length && text[i] == text[joint] && strchr("._-", text[i]) != NULL) {
-            i++;
-        }
-        if ((text[joint] == '.' && i - joint > 1) || (text[joint] == '_' && i - joint > 2)) {
+        if (is_lower(c) || is_digit(c)) {
+            inside = true;
+            joint = 0;
+        } else if (!inside || (joint > 0 && c != text[i - 1]) ||
+                   !(c == '-' || (c == '_' && joint < 2) || (c == '.' && joint < 1))) {
             return false;
+        } else {
+            joint++;
         }
     }
-    return false;
+    return inside && joint == 0;
 }
 
 static bool
@@ -165,13 +168,25 @@ imageref_is_id(const char *text)
     return strncmp(text, "sha256:", 7) == 0 && is_digest(text);
 }
 
+/* A name, and perhaps a tag behind the first colon of its last component. */
+static bool
+is_tagged_name(const char *text, size_t length)
+{
+    size_t name = length;
+
+    for (size_t i = length; i > 0 && text[i - 1] != '/'; i--) {
+        if (text[i - 1] == ':') {
+            name = i - 1;
+        }
+    }
+    return is_name(text, name) && (name == length || is_tag(text + name + 1, length - name - 1));
+}
+
 enum imageref_kind
 imageref_kind(const char *text)
 {
     size_t length = strnlen(text, IMAGEREF_MAX + 1);
     const char *at = strchr(text, '@');
-    const char *colon = NULL;
-    size_t name;
 
     if (length == 0 || length > IMAGEREF_MAX) {
         return IMAGEREF_INVALID;
@@ -187,19 +202,7 @@ imageref_kind(const char *text)
     if (at != NULL && !is_digest(at + 1)) {
         return IMAGEREF_INVALID;
     }
-    name = at == NULL ? length : (size_t)(at - text);
-    for (size_t i = name; i > 0 && text[i - 1] != '/'; i--) {
-        if (text[i - 1] == ':') {
-            colon = text + i - 1;
-        }
-    }
-    if (colon != NULL) {
-        if (!is_tag(colon + 1, (size_t)(text + name - colon) - 1)) {
-            return IMAGEREF_INVALID;
-        }
-        name = (size_t)(colon - text);
-    }
-    if (!is_name(text, name)) {
+    if (!is_tagged_name(text, at == NULL ? length : (size_t)(at - text))) {
         return IMAGEREF_INVALID;
     }
     return at == NULL ? IMAGEREF_NAME : IMAGEREF_DIGEST;

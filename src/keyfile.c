@@ -1,5 +1,6 @@
 #define _DEFAULT_SOURCE /* explicit_bzero */
-#include "conf_table.h"
+#include "keyfile.h"
+
 #include "mem.h"
 
 #include <errno.h>

@@ -12,8 +12,8 @@ log_set_level(enum log_level level)
     log_threshold = level;
 }
 
-static void
-log_line(enum log_level level, const char *label, const char *format, va_list args)
+static void PRINTF_LIKE(3, 0)
+    log_line(enum log_level level, const char *label, const char *format, va_list args)
 {
     char line[2048];
 

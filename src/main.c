@@ -60,7 +60,7 @@ main_run(const struct cli *cli)
     }
     if (!conf_load(cli->config_path, &conf, &err)) {
         log_err(&err);
-        return (int)err_exit_code(err.kind);
+        return err_exit_code(err.kind);
     }
     code = main_run_with(cli, conf);
     conf_free(conf);
@@ -78,7 +78,7 @@ main(int argc, char **argv)
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (!cli_parse(argc, argv, &cli, &err)) {
         log_err(&err);
-        return (int)err_exit_code(err.kind);
+        return err_exit_code(err.kind);
     }
     if (cli.verbosity > 0) {
         log_set_level(cli.verbosity == 1 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG);

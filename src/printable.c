@@ -42,17 +42,29 @@ printable_in(uint32_t code, const struct printable_range *ranges, size_t count)
     return false;
 }
 
+/* Bytes of the form that begins with first; 0: nothing begins with it. */
+static size_t
+printable_length(unsigned char first)
+{
+    if (first < 0x80) {
+        return 1;
+    }
+    if ((first & 0xe0) == 0xc0) {
+        return 2;
+    }
+    if ((first & 0xf0) == 0xe0) {
+        return 3;
+    }
+    return (first & 0xf8) == 0xf0 ? 4 : 0;
+}
+
 size_t
 printable_decode(const char *text, uint32_t *ret_code)
 {
     /* The least value that needs so many bytes: anything below is an overlong form. */
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned char first = (unsigned char)text[0];
-    size_t length = first < 0x80             ? 1
-                    : (first & 0xe0) == 0xc0 ? 2
-                    : (first & 0xf0) == 0xe0 ? 3
-                    : (first & 0xf8) == 0xf0 ? 4
-                                             : 0;
+    size_t length = printable_length(first);
     uint32_t code;
 
     if (length == 0) {

@@ -11,7 +11,10 @@ is_digit(char c)
 static char
 to_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z') {
+        return (char)((unsigned char)c | 0x20U);
+    }
+    return c;
 }
 
 bool

@@ -83,7 +83,7 @@ table_addf(struct table *table, const char *format, ...)
 size_t
 table_rows(const struct table *table)
 {
-    return table->cell_count / table->column_count;
+    return table->column_count == 0 ? 0 : table->cell_count / table->column_count;
 }
 
 static void
