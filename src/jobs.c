@@ -47,13 +47,17 @@ job_clear(struct job *job)
 }
 
 const char *
+jobs_find(struct db_args *args)
+{
+    args->count = 0;
+    return SQL_FIND;
+}
+
+const char *
 jobs_claim(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask)
 {
     db_arg_array(args, &ask->daemons);
     db_arg_array(args, &ask->slots);
-    db_arg_int(args, ask->discover);
-    db_arg_array(args, &ask->known);
-    db_arg_array(args, &ask->met);
     db_arg_text(args, ask->app);
     db_arg_bool(args, ask->enabled);
     db_arg_int(args, ask->grace_hours);
@@ -62,7 +66,6 @@ jobs_claim(struct db_args *args, const struct jobs_run *run, struct jobs_ask *as
     db_arg_int(args, ask->lease_ms);
     db_arg_int(args, ask->max_failures);
     db_arg_int(args, HARPSWEEP_SCHEMA_VERSION);
-    db_arg_bool(args, ask->despite_pause);
     return SQL_CLAIM;
 }
 
@@ -86,13 +89,7 @@ jobs_claim_kind(const char *kind, const char *state)
     if (strcmp(kind, "job") == 0) {
         return strcmp(state, "claimed") == 0 ? JOBS_CLAIMED : JOBS_ENDED;
     }
-    if (strcmp(kind, "planned") == 0) {
-        return JOBS_PLANNED;
-    }
-    if (strcmp(kind, "met") == 0) {
-        return JOBS_MET;
-    }
-    return strcmp(kind, "unknown") == 0 ? JOBS_UNKNOWN : JOBS_PAUSED;
+    return JOBS_PLANNED;
 }
 
 void

@@ -40,19 +40,18 @@ struct job {
 
 void job_clear(struct job *job);
 
+/* The daemons with due work: columns 0, the name, and 1, whether it is to be left alone for now. */
+const char *jobs_find(struct db_args *args);
+
 /* What to claim. */
 struct jobs_ask {
     struct buf daemons; /* arrays begun with db_array_begin() */
     struct buf slots;
-    struct buf known;
-    struct buf met;
-    int discover;
     const char *app; /* NULL: all */
     bool enabled;
     int64_t grace_hours;
     int64_t lease_ms;
     int64_t max_failures;
-    bool despite_pause;
 };
 
 const char *jobs_claim(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask);
@@ -62,9 +61,6 @@ enum jobs_claim_kind {
     JOBS_CLAIMED,
     JOBS_ENDED,   /* a job that became final instead: kept, cancelled or failed */
     JOBS_PLANNED, /* number: new rows that got their grace */
-    JOBS_MET,
-    JOBS_UNKNOWN,
-    JOBS_PAUSED,
 };
 
 struct jobs_claim_row {

@@ -126,7 +126,8 @@ sweep_open(struct sweep *sweep, struct err *err)
     }
     sweep->claims_left = sweep->options->max_jobs == 0 ? -1 : sweep->options->max_jobs;
     sweep->record_max = SWEEP_RECORD_COUNT;
-    sweep->discover = true;
+    /* Short runs must not always begin with the same daemon. */
+    sweep->turn = sweep->daemon_count == 0 ? 0 : (size_t)sweep->run.pid % sweep->daemon_count;
     sweep->hello_due = true;
     return true;
 }
@@ -143,12 +144,12 @@ sweep_has_work(const struct sweep *sweep)
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         const struct sweep_daemon *daemon = &sweep->daemons[i];
 
-        if (daemon->held > 0 || (!sweep->closing && daemon->met && !daemon->drained &&
+        if (daemon->held > 0 || (!sweep->closing && daemon->due && !daemon->drained &&
                                  daemon->gate != SWEEP_GATE_STOPPED && sweep->claims_left != 0)) {
             return true;
         }
     }
-    return !sweep->closing && sweep->discover && sweep->claims_left != 0;
+    return !sweep->closing && !sweep->found && sweep->claims_left != 0;
 }
 
 static void
@@ -251,11 +252,11 @@ sweep_left_work(const struct sweep *sweep)
     for (size_t i = 0; limited && i < sweep->daemon_count; i++) {
         const struct sweep_daemon *daemon = &sweep->daemons[i];
 
-        if (daemon->met && !daemon->drained && daemon->gate != SWEEP_GATE_STOPPED) {
+        if (daemon->due && !daemon->drained && daemon->gate != SWEEP_GATE_STOPPED) {
             return true;
         }
     }
-    return limited && sweep->discover;
+    return limited && !sweep->found;
 }
 
 static int
@@ -330,10 +331,6 @@ sweep_run(struct db *db, const struct conf *conf, const struct sweep_options *op
         sweep_db_finish(&sweep);
     }
     http_close(sweep.http);
-    for (size_t i = 0; i < sweep.passed_count; i++) {
-        mem_free(sweep.passed[i]);
-    }
-    mem_free(sweep.passed);
     mem_free(sweep.daemons);
     *err = sweep.failure;
     return sweep.failure.kind == ERR_NONE;

@@ -38,7 +38,7 @@ sweep_want(const struct sweep_daemon *daemon)
     int ahead;
     int want;
 
-    if (!daemon->met || daemon->drained || daemon->gate == SWEEP_GATE_STOPPED) {
+    if (!daemon->due || daemon->drained || daemon->gate == SWEEP_GATE_STOPPED) {
         return 0;
     }
     if (daemon->gate == SWEEP_GATE_PROVING) { /* ready for the moment in which its job succeeds */
@@ -68,31 +68,12 @@ sweep_budget(const struct sweep *sweep)
     return budget;
 }
 
-static void
-sweep_ask_daemons(struct sweep *sweep, struct jobs_ask *ask, int64_t *budget)
+void
+sweep_add_find(struct sweep *sweep, struct sweep_steps *steps)
 {
-    db_array_begin(&ask->daemons);
-    db_array_begin(&ask->slots);
-    db_array_begin(&ask->known);
-    db_array_begin(&ask->met);
-    for (size_t i = 0; i < sweep->daemon_count; i++) {
-        struct sweep_daemon *daemon = &sweep->daemons[i];
-        int want = *budget > 0 ? sweep_want(daemon) : 0;
-
-        daemon->asked = want > *budget ? (int)*budget : want;
-        *budget -= daemon->asked;
-        if (daemon->asked > 0) {
-            db_array_text(&ask->daemons, daemon->conf->name);
-            db_array_int(&ask->slots, daemon->asked);
-        }
-        if (sweep->discover && !daemon->met) {
-            db_array_text(&ask->known, daemon->conf->name);
-        } else if (sweep->discover) {
-            db_array_text(&ask->met, daemon->conf->name);
-        }
-    }
-    for (size_t i = 0; sweep->discover && i < sweep->passed_count; i++) {
-        db_array_text(&ask->met, sweep->passed[i]);
+    if (!sweep->found && !sweep->closing) {
+        sweep->step_find = sweep_add_step(steps);
+        steps->steps[sweep->step_find].sql = jobs_find(&steps->args[sweep->step_find]);
     }
 }
 
@@ -103,29 +84,32 @@ sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
                            .enabled = sweep->conf->enabled,
                            .grace_hours = sweep->conf->grace_hours,
                            .lease_ms = sweep->conf->lease_ms,
-                           .max_failures = sweep->conf->max_failures,
-                           .despite_pause = sweep->options->daemon != NULL};
+                           .max_failures = sweep->conf->max_failures};
     int64_t budget = sweep_budget(sweep);
-    int index;
+    bool any = false;
 
-    if (sweep->closing || budget <= 0) {
-        return;
+    for (size_t i = 0; i < sweep->daemon_count && !sweep->closing && budget > 0; i++) {
+        struct sweep_daemon *daemon = &sweep->daemons[(sweep->turn + i) % sweep->daemon_count];
+        int want = sweep_want(daemon);
+
+        daemon->asked = want > budget ? (int)budget : want;
+        if (daemon->asked == 0) {
+            continue;
+        }
+        if (!any) {
+            db_array_begin(&ask.daemons);
+            db_array_begin(&ask.slots);
+        }
+        any = true;
+        budget -= daemon->asked;
+        db_array_text(&ask.daemons, daemon->conf->name);
+        db_array_int(&ask.slots, daemon->asked);
     }
-    sweep_ask_daemons(sweep, &ask, &budget);
-    if (sweep->discover && budget > 0) {
-        ask.discover = (int)(budget > SWEEP_DISCOVER_MAX ? SWEEP_DISCOVER_MAX : budget);
+    if (any) {
+        sweep->step_claim = sweep_add_step(steps);
+        steps->steps[sweep->step_claim].sql =
+            jobs_claim(&steps->args[sweep->step_claim], &sweep->run, &ask);
     }
-    sweep->discovering = ask.discover;
-    if (ask.daemons.length == 1 && ask.discover == 0) {
-        buf_free(&ask.daemons);
-        buf_free(&ask.slots);
-        buf_free(&ask.known);
-        buf_free(&ask.met);
-        return;
-    }
-    index = sweep_add_step(steps);
-    steps->steps[index].sql = jobs_claim(&steps->args[index], &sweep->run, &ask);
-    sweep->step_claim = index;
 }
 
 void

@@ -8,13 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
-sweep_pass(struct sweep *sweep, const char *daemon)
-{
-    sweep->passed = mem_grow(sweep->passed, sweep->passed_count + 1, sizeof *sweep->passed);
-    sweep->passed[sweep->passed_count++] = mem_strdup(daemon);
-}
-
 /* A freshly claimed job: some are decided before any request. */
 static void
 sweep_adopt(struct sweep *sweep, struct sweep_daemon *daemon, struct job *claimed)
@@ -47,21 +40,31 @@ sweep_adopt(struct sweep *sweep, struct sweep_daemon *daemon, struct job *claime
     }
 }
 
-static void
-sweep_claim_row(struct sweep *sweep, struct jobs_claim_row *row)
+void
+sweep_found(struct sweep *sweep, const struct db_result *result)
 {
-    struct sweep_daemon *daemon = sweep_find_daemon(sweep, row->daemon);
+    int rows = db_rows(result);
 
-    sweep->report->worked = sweep->report->worked || row->kind <= JOBS_PLANNED;
-    if (row->kind == JOBS_UNKNOWN || row->kind == JOBS_PAUSED || daemon == NULL) {
-        sweep_pass(sweep, row->daemon);
-        if (row->kind == JOBS_UNKNOWN && conf_find_daemon(sweep->conf, row->daemon) == NULL) {
+    sweep->found = true;
+    for (int row = 0; row < rows; row++) {
+        const char *name = db_text(result, row, 0);
+        struct sweep_daemon *daemon = sweep_find_daemon(sweep, name);
+
+        if (daemon != NULL) {
+            /* Whoever names the daemon does not want it left alone. */
+            daemon->due = sweep->options->daemon != NULL || !db_bool(result, row, 1);
+        } else if (conf_find_daemon(sweep->conf, name) == NULL) {
             sweep->report->daemons_unknown++;
-            log_warning("jobs are due for a daemon without a [daemon:%s] section in %s",
-                        row->daemon, sweep->conf->path);
+            log_warning("jobs are due for a daemon without a [daemon:%s] section in %s", name,
+                        sweep->conf->path);
         }
-        return;
     }
+}
+
+static void
+sweep_claim_row(struct sweep *sweep, struct sweep_daemon *daemon, struct jobs_claim_row *row)
+{
+    sweep->report->worked = true;
     switch (row->kind) {
     case JOBS_CLAIMED:
         daemon->asked--;
@@ -77,40 +80,26 @@ sweep_claim_row(struct sweep *sweep, struct jobs_claim_row *row)
         sweep->report->planned += row->number;
         daemon->asked = 0; /* some of them may be due at once: ask again */
         break;
-    case JOBS_MET:
-    case JOBS_UNKNOWN:
-    case JOBS_PAUSED:
-        break;
     }
 }
 
 void
 sweep_claimed(struct sweep *sweep, const struct db_result *result)
 {
-    int met = 0;
-    int rows = db_rows(result);
-
-    /* First who was found, then what came from them. */
-    for (int i = 0; i < rows; i++) {
-        struct sweep_daemon *daemon = sweep_find_daemon(sweep, db_text(result, i, 1));
-
-        if (strcmp(db_text(result, i, 0), "met") == 0 && daemon != NULL) {
-            daemon->met = true;
-            daemon->asked = 1;
-            met++;
-        }
-    }
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < db_rows(result); i++) {
         struct jobs_claim_row row;
+        struct sweep_daemon *daemon;
 
         jobs_read_claim(result, i, &row);
-        sweep_claim_row(sweep, &row);
+        daemon = sweep_find_daemon(sweep, row.daemon);
+        if (daemon == NULL) { /* cannot be: it was not asked for */
+            job_clear(&row.job);
+        } else {
+            sweep_claim_row(sweep, daemon, &row);
+        }
     }
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         sweep->daemons[i].drained = sweep->daemons[i].drained || sweep->daemons[i].asked > 0;
         sweep->daemons[i].asked = 0;
-    }
-    if (met < sweep->discovering) {
-        sweep->discover = false;
     }
 }

@@ -112,14 +112,15 @@ sweep_db_send(struct sweep *sweep, bool force)
     if (sweep->step_busy || !sweep_reconnect(sweep)) {
         return;
     }
-    sweep->step_hello = sweep->step_record = sweep->step_confirm = sweep->step_claim =
-        sweep->step_seen = -1;
+    sweep->step_hello = sweep->step_record = sweep->step_confirm = sweep->step_find =
+        sweep->step_claim = sweep->step_seen = -1;
     if (sweep->hello_due) {
         sweep->step_hello = sweep_add_step(&steps);
         steps.steps[sweep->step_hello].sql = jobs_hello(&steps.args[sweep->step_hello]);
     }
     if (!sweep->alone) {
         sweep_add_confirm(sweep, &steps);
+        sweep_add_find(sweep, &steps);
         sweep_add_claim(sweep, &steps);
         sweep_add_seen(sweep, &steps, false);
     }
@@ -289,6 +290,7 @@ sweep_db_advance(struct sweep *sweep)
         sweep_take(sweep, sweep->step_hello, sweep_check_hello);
         sweep_take(sweep, sweep->step_confirm, sweep_confirmed);
         sweep_take(sweep, sweep->step_record, sweep_recorded);
+        sweep_take(sweep, sweep->step_find, sweep_found);
         sweep_take(sweep, sweep->step_claim, sweep_claimed);
         break;
     }

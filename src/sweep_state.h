@@ -22,9 +22,6 @@
 #define SWEEP_RECORD_COUNT 256
 #define SWEEP_RECORD_MS 250
 
-/* Daemons looked for in one claim. */
-#define SWEEP_DISCOVER_MAX 64
-
 enum sweep_phase { SWEEP_INSPECT_REF, SWEEP_INSPECT_ID, SWEEP_REMOVE_REF, SWEEP_REMOVE_ID };
 
 struct sweep_daemon;
@@ -67,7 +64,7 @@ struct sweep_daemon {
     struct sweep_call call;
     const struct conf_daemon *conf;
     enum sweep_gate gate;
-    bool met;        /* it has, or had, due work in this run */
+    bool due;        /* it has, or had, due work in this run */
     bool drained;    /* a claim came back with less than was asked for */
     bool noted;      /* its stop stands in the database */
     int active;      /* requests under way */
@@ -90,9 +87,7 @@ struct sweep {
     struct jobs_run run;
     struct sweep_daemon *daemons;
     size_t daemon_count;
-    size_t turn;   /* daemon whose turn it is to start first */
-    char **passed; /* daemons with due work that this run leaves alone; passed_count of them */
-    size_t passed_count;
+    size_t turn; /* daemon whose turn it is to come first */
 
     struct sweep_list confirm;    /* wait for the database's word */
     struct sweep_list confirming; /* asked for in the exchange under way */
@@ -103,8 +98,7 @@ struct sweep {
     int64_t began_ms;
     int64_t claims_left; /* -1: no limit */
     int64_t mean_ms;     /* over all daemons */
-    bool discover;       /* there may be daemons with due work that were not met yet */
-    int discovering;     /* how many were asked for in the claim under way */
+    bool found;          /* the database said which daemons have due work */
     bool closing;        /* no more claims */
     bool aborting;       /* no more requests */
     bool alone;          /* an exchange was refused: next time record without anything else */
@@ -116,6 +110,7 @@ struct sweep {
     int step_hello;
     int step_record;
     int step_confirm;
+    int step_find;
     int step_claim;
     int step_seen;
     int64_t wall_sent_ms;
@@ -161,6 +156,8 @@ struct sweep_steps {
 /* A place for one more step; the caller sets its sql and fills in its args. */
 int sweep_add_step(struct sweep_steps *steps);
 void sweep_clear_steps(struct sweep_steps *steps);
+/* Which daemons have due work, once in a run. */
+void sweep_add_find(struct sweep *sweep, struct sweep_steps *steps);
 void sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps);
 void sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps);
 void sweep_add_record(struct sweep *sweep, struct sweep_steps *steps);
@@ -169,7 +166,8 @@ void sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all);
 
 /* sweep_claim.c */
 
-/* Acts on the answer of a claim. */
+/* Act on the answers of a find and of a claim. */
+void sweep_found(struct sweep *sweep, const struct db_result *result);
 void sweep_claimed(struct sweep *sweep, const struct db_result *result);
 
 /* sweep_db.c */

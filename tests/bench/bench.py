@@ -33,18 +33,14 @@ class Wrong(Exception):
     """A run that must not count."""
 
 
-def measure(command, **more):
+def measure(command):
     """Runs a command; returns wall seconds, CPU seconds and peak memory in kB."""
-    begin = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more) as process:
-        out = process.stdout.read()
-        err = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - begin
-    if process.returncode != 0:
-        raise Wrong(f"{command[0]} ended with {process.returncode}: {out}{err}")
-    return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "rss": usage.ru_maxrss, "out": out}
+    with tempfile.NamedTemporaryFile("r", prefix="harpsweep-cost-") as cost:
+        done = subprocess.run([BUILD / "launch", cost.name, *command], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Wrong(f"{command[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        wall, cpu, rss = map(float, cost.read().split())
+    return {"wall": wall, "cpu": cpu, "rss": rss}
 
 
 class Harp:
@@ -208,8 +204,20 @@ def job_buffers(bench):
                      " where schemaname = 'harpsweep' and relname = 'job'")[0]
 
 
+def scanned(bench):
+    """Pages of the job table and its indexes that the statement of an idle run touches when it is executed."""
+    text = (ROOT / "sql" / "queries" / "find.sql").read_text()
+    plan = bench.ask("explain (analyze, buffers, format json) " + text)[0][0]["Plan"]
+
+    def scans(node):
+        return (node["Shared Hit Blocks"] + node["Shared Read Blocks"] if node.get("Relation Name") == "job" else 0) + sum(
+            scans(child) for child in node.get("Plans", []))
+
+    return scans(plan)
+
+
 def idle(bench):
-    bench.say("idle run", "ms", "bare libpq", "ratio", "job buffers", "WAL bytes", "xids")
+    bench.say("idle run", "ms", "bare libpq", "ratio", "job buffers", "with planner", "WAL bytes", "xids")
     for history in (0, 1_000_000):
         bench.finished(history)
         with Harp(0) as harp:
@@ -236,7 +244,7 @@ def idle(bench):
                 xids.append(after[2] - before[2])
         wall, theirs = median(mine, "wall"), median(other, "wall")
         bench.say(f"  {history} finished rows", f"{wall * 1000:.1f}", f"{theirs * 1000:.1f}", f"{wall / theirs:.2f}",
-                  f"{statistics.median(buffers):.0f}", f"{statistics.median(wal):.0f}", f"{statistics.median(xids):.0f}")
+                  scanned(bench), f"{statistics.median(buffers):.0f}", f"{statistics.median(wal):.0f}", f"{statistics.median(xids):.0f}")
 
 
 def memory(bench):

@@ -1,7 +1,8 @@
 """Every embedded query is prepared on a real server, and the plans that a run's cost rests on are asserted.
 
-The plans are looked at in two databases: one with a long history and nothing open, and
-one with a long history and a long queue. None may read the table from end to end.
+The plans are looked at in three databases: one with a long history and nothing open, one
+with a long history and a long queue, and a young one, which is small enough for a planner to be
+tempted. None may read the table from end to end.
 """
 
 import json
@@ -14,6 +15,7 @@ import pytest
 QUERIES = sorted((pathlib.Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))
 HISTORY = 50_000
 QUEUE = 20_000
+YOUNG = 8_000
 TOKEN = str(uuid.UUID(int=7))
 
 
@@ -51,7 +53,7 @@ def test_every_parameter_has_a_cast_and_every_table_a_schema(path):
         raise AssertionError(f"{table} without its schema")
 
 
-@pytest.fixture(params=["history", "queue"])
+@pytest.fixture(params=["history", "queue", "young"])
 def filled(request, connection):
     """A database of each kind, with the statistics that autovacuum would have left."""
     connection.execute(
@@ -60,15 +62,15 @@ def filled(request, connection):
            select 'd' || i %% 3, 'app', 'old/app:' || i, 'removed', now() - interval '9 days', 24,
                   now() - interval '8 days', null, now() - interval '7 days' + i * interval '1 second', 5
              from generate_series(1, %s) i""",
-        [HISTORY],
+        [0 if request.param == "young" else HISTORY],
     )
-    if request.param == "queue":
+    if request.param != "history":
         connection.execute(
             """insert into harpsweep.job (daemon, appid, image_ref, state, orphaned_at, grace_hours, not_before, next_at)
                select 'd' || i %% 3, 'app', 'due/app:' || i, 'pending', now() - interval '2 days', 24,
                       now() - interval '1 day', now() - interval '1 day' + i * interval '1 second'
                  from generate_series(1, %s) i""",
-            [QUEUE],
+            [QUEUE if request.param == "queue" else YOUNG],
         )
     connection.execute("vacuum (analyze) harpsweep.job")
     return connection
@@ -91,9 +93,8 @@ def explain(connection, name, *arguments):
     with connection.transaction(force_rollback=True):
         connection.execute("set local plan_cache_mode = force_custom_plan")
         connection.execute(f"prepare {name}_q as {text_of(name)}")
-        row = connection.execute(
-            f"explain (analyze, buffers, format json) execute {name}_q ({', '.join(map(literal, arguments))})"
-        ).fetchone()
+        values = f" ({', '.join(map(literal, arguments))})" if arguments else ""
+        row = connection.execute(f"explain (analyze, buffers, format json) execute {name}_q{values}").fetchone()
         connection.execute(f"deallocate {name}_q")
     plan = row[0] if isinstance(row[0], list) else json.loads(row[0])
 
@@ -115,40 +116,46 @@ def assert_by_index(nodes, *indexes):
         assert node.get("Index Name") in indexes, node
 
 
-CLAIM = ([], [], 64, ["d0", "d1", "d2"], [], None, True, 24, TOKEN, "host:1", 120_000, 20, 1, False)
+def touched(nodes):
+    return sum(node["Shared Hit Blocks"] + node["Shared Read Blocks"] for node in job_scans(nodes))
 
 
-def test_a_claim_finds_its_daemons_in_one_index(filled):
-    nodes = explain(filled, "claim", *CLAIM)
+def test_daemons_are_found_in_one_index(filled):
+    nodes = explain(filled, "find")
+    assert_by_index(nodes, "job_due")
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in job_scans(nodes)) <= 4
+    assert touched(nodes) <= 4 * 4  # a descent for each of three daemons, and one that finds no more
+
+
+def test_with_nothing_open_a_run_touches_two_pages_whatever_the_history(filled):
+    filled.execute("delete from harpsweep.job where next_at is not null")
+    filled.execute("vacuum (analyze) harpsweep.job")
+    assert touched(explain(filled, "find")) <= 2
+
+
+def test_a_claim_touches_what_it_takes(filled):
+    nodes = explain(filled, "claim", ["d0", "d1"], [50, 50], None, True, 24, TOKEN, "host:1", 120_000, 20, 1)
     # job_pkey: the rows that were picked are updated by their id.
-    assert_by_index(nodes, "job_due", "job_pkey")
-
-
-def test_a_claim_from_known_daemons_touches_what_it_takes(filled):
-    claim = list(CLAIM)
-    claim[0:3] = [["d0", "d1"], [50, 50], 0]
-    nodes = explain(filled, "claim", *claim)
     assert_by_index(nodes, "job_due", "job_pkey")
     for node in job_scans(nodes):
         if node.get("Index Name") == "job_due":
             assert node["Actual Rows"] <= 50
 
 
-def test_a_claim_with_nothing_due_reads_a_page(connection):
-    connection.execute("vacuum (analyze) harpsweep.job")
-    nodes = explain(connection, "claim", *CLAIM)
-    touched = sum(node["Shared Hit Blocks"] + node["Shared Read Blocks"] for node in job_scans(nodes))
-    assert touched <= 2
-
-
 def test_a_record_goes_by_the_primary_key(filled):
-    ids = [row[0] for row in filled.execute("select id from harpsweep.job order by id desc limit 256")] or [1]
+    """With claimed rows of which the statistics know nothing, as in a run."""
+    ids = [row[0] for row in filled.execute(
+        "update harpsweep.job set state = 'claimed', attempts = 1, claim_token = %s, claimed_at = now(),"
+        "       next_at = now() + interval '2 min'"
+        " where id in (select id from harpsweep.job where state = 'pending' order by next_at limit 256) returning id",
+        [TOKEN])] or [1]
     count = len(ids)
     nodes = explain(
         filled, "record", TOKEN, ids, [1] * count, ["done"] * count, ["removed"] * count, [200] * count, [5] * count,
         [None] * count, [3] * count, [0] * count, 24, 7, 20,
     )
     assert_by_index(nodes, "job_pkey")
+    assert all(node["Actual Rows"] * node["Actual Loops"] <= count for node in job_scans(nodes))
 
 
 def test_a_confirmation_goes_by_the_primary_key(filled):
