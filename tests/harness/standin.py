@@ -41,7 +41,9 @@ class Standin:
             self._control.close()
         if self.process is not None:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
+            self.process.stdin.close()
+            self.process.stdout.close()
             self.process = None
 
     __enter__ = start

@@ -24,18 +24,49 @@ ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 LONG_AGO = 1577836800.0  # 2020: a tag that no event precedes
 
 
+NAME_MAX = 255
+
+
 class EngineDown(Exception):
     """Nothing listens where the engine should be."""
 
 
+class EngineBroken(Exception):
+    """Something listens, and what it says is no answer."""
+
+
+def split_tag(name):
+    """(repository, tag or "")"""
+    head, colon, last = name.rpartition(":")
+    return (head, last) if colon and "/" not in last else (name, "")
+
+
 def canonical(reference):
-    """The form in which Docker lists a name: no default host, always a tag."""
+    """The form in which Docker lists a name: no default host, always a tag or a digest (which outdoes a tag)."""
     for prefix in ("docker.io/library/", "docker.io/", "library/"):
         reference = reference.removeprefix(prefix)
-    if "@" in reference:
-        return reference
-    last = reference.rsplit("/", 1)[-1]
-    return reference if ":" in last else reference + ":latest"
+    name, at_sign, digest = reference.partition("@")
+    repository, tag = split_tag(name)
+    return f"{repository}@{digest}" if at_sign else f"{repository}:{tag or 'latest'}"
+
+
+def repository_of(name):
+    return split_tag(name.partition("@")[0])[0]
+
+
+def is_single(names):
+    """Docker's condition for letting a whole image go at once: one tag at most, and one repository."""
+    tags = [name for name in names if "@" not in name]
+    return len(names) <= 1 or len(tags) <= 1 and len({repository_of(name) for name in names}) == 1
+
+
+def full_length(reference):
+    """Of the name with the host that Docker puts before it."""
+    repository = repository_of(reference)
+    first, slash, _ = repository.partition("/")
+    if not slash:
+        return len("docker.io/library/" + repository)
+    return len(repository if "." in first or ":" in first or first == "localhost" else "docker.io/" + repository)
 
 
 def stamp(when):
@@ -101,20 +132,22 @@ class MemoryEngine:
 
     @staticmethod
     def _is_valid(reference):
-        return REFERENCE.fullmatch(reference) is not None or ID.fullmatch(reference) is not None
+        if ID.fullmatch(reference):
+            return True
+        return REFERENCE.fullmatch(reference) is not None and full_length(reference) <= NAME_MAX
 
     async def ping(self):
         return 200, "OK"
 
     async def inspect_image(self, reference):
-        reference = reference.removeprefix("/").rstrip("\n")
-        if ".." in reference.split("/") or reference.endswith("/"):
+        reference = reference.removeprefix("/")
+        if ".." in reference.split("/") or reference.endswith("/") or "\n" in reference:
             return 404, {"message": "page not found"}
         if not self._is_valid(reference):
             return 400, {"message": "invalid reference format"}
         image_id, image = self._find(reference)
         if image is None:
-            return 404, {"message": f"No such image: {canonical(reference)}"}
+            return 404, {"message": f"no such image: {reference}: No such image: {canonical(reference)}"}
         return 200, {
             "Id": image_id,
             "RepoTags": list(image["tags"]),
@@ -124,23 +157,40 @@ class MemoryEngine:
         }
 
     async def delete_image(self, reference):
-        reference = reference.removeprefix("/").rstrip("\n")
+        """As ImageDelete() in moby's daemon/images/image_delete.go, without force."""
         status, value = await self.inspect_image(reference)
         if status != 200:
             return status, value
+        reference = reference.removeprefix("/")
         image_id = value["Id"]
         image = self.images[image_id]
-        by_name = canonical(reference) in image["tags"]
+        name = canonical(reference)
+        by_name = name in image["tags"] or name in image["digests"]
         used = any(container["image"] == image_id for container in self.containers.values())
-        if by_name and len(image["tags"]) > 1:
-            image["tags"].remove(canonical(reference))
-            return 200, [{"Untagged": canonical(reference)}]
-        if not by_name and "@" not in reference and len(image["tags"]) > 1:
-            return 409, {"message": f"conflict: unable to delete {image_id[7:19]} (must be forced)"}
-        if used:
+        if not is_single(image["tags"] + image["digests"]):
+            if not by_name:
+                return 409, {"message": f"conflict: unable to delete {image_id[7:19]} (must be forced) - image is"
+                                        " referenced in multiple repositories"}
+        elif used:
             return 409, {"message": f"conflict: unable to remove {reference}: container is using it"}
+        gone = self._forget_name(image, name) if by_name else image["tags"] + image["digests"]
+        untagged = [{"Untagged": one} for one in gone]
+        if by_name and (image["tags"] or image["digests"]):
+            return 200, untagged
         del self.images[image_id]
-        return 200, [{"Untagged": tag} for tag in image["tags"]] + [{"Deleted": image_id}]
+        return 200, untagged + [{"Deleted": image_id}]
+
+    @staticmethod
+    def _forget_name(image, name):
+        """Takes a name from an image, and a repository's digests with its last tag; returns what went."""
+        gone = [name]
+        repository = repository_of(name)
+        if name in image["tags"]:
+            image["tags"].remove(name)
+            if repository not in map(repository_of, image["tags"]):
+                gone += [digest for digest in image["digests"] if repository_of(digest) == repository]
+        image["digests"] = [digest for digest in image["digests"] if digest not in gone]
+        return gone
 
     async def inspect_container(self, name):
         container = self.containers.get(name)
@@ -167,14 +217,19 @@ class DockerEngine:
         try:
             writer.write(f"{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
             data = await reader.read()
+        except ConnectionError as error:
+            raise EngineBroken(str(error)) from error
         finally:
             writer.close()
         head, _, body = data.partition(b"\r\n\r\n")
-        status = int(head.split()[1])
+        status = re.match(rb"HTTP/1\.[01] (\d{3}) ", head)
+        length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+        if status is None or length is not None and int(length.group(1)) != len(body):
+            raise EngineBroken("not an answer, or not all of it")
         try:
-            return status, json.loads(body)
+            return int(status.group(1)), json.loads(body)
         except ValueError:
-            return status, body.decode("utf-8", "replace")
+            return int(status.group(1)), body.decode("utf-8", "replace")
 
     async def ping(self):
         return await self._ask("GET", "/_ping")

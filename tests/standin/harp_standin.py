@@ -4,76 +4,44 @@ on demand, and a log of every request that tests judge by.
 
 Behind it stand Docker Engines (engines.py), one per docker-engine-port. A control socket takes one JSON object
 a line, {"do": NAME, …}, and answers each with one; tests/harness/standin.py speaks it.
+
+Left out, because no client of these tests gets there: headers of more than 8 KB.
 """
 
 import argparse
 import asyncio
 import collections
-import email.utils
 import json
 import re
-import socket
 import ssl
-import struct
 import sys
 import time
+import urllib.parse
 
 import engines
+from wire import BASE, BODY_MAX, TEXT, Answer, Gone, as_json, haproxy_text, html, read_request, reset, send
 
-BASE = "/exapps/app_api"
-TEXT = "text/plain; charset=utf-8"
-JSON = "application/json; charset=utf-8"
-BODY_MAX = 1024 * 1024
 STRIKES = 10
+FAULTS = ("answer", "silent", "close", "reset", "cut", "hang", "slow", "garbage", "http09", "flood", "large")
+FAULT_KEYS = {"kind", "ref", "times", "delay", "effect", "fault", "step", "status", "body", "content_type", "haproxy",
+              "headers"}
 
+# What a release has: "version" in /info (None: no such route), /heartbeat, image_remove (and image_ref in exists).
+Era = collections.namedtuple("Era", "info heartbeat remove")
+ERAS = {
+    "0.4.4": Era("0.4.4", True, True),
+    "0.4.2": Era(0.4, False, True),
+    "0.4.0": Era(0.3, False, False),
+    "0.2": Era(None, False, False),
+    "0.1": Era(None, False, False),  # and HAProxy refuses all of /docker/
+}
 
-class Gone(Exception):
-    """The connection ends here, whatever was to come."""
-
-
-class Answer:
-    """One answer; haproxy: of HAProxy itself, which writes fewer headers than the agent."""
-
-    def __init__(self, status, body="", content_type=TEXT, haproxy=False, headers=()):
-        self.status, self.body, self.content_type = status, body, content_type
-        self.haproxy, self.headers = haproxy, list(headers)
-
-    REASONS = {
-        200: "OK", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-        405: "Method Not Allowed", 408: "Request Time-out", 413: "Request Entity Too Large", 429: "Too Many Requests",
-        500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
-    }
-
-    def encode(self, head=False):
-        body = self.body if isinstance(self.body, bytes) else self.body.encode()
-        lines = [f"HTTP/1.1 {self.status} {self.REASONS.get(self.status, 'Other')}"]
-        if self.haproxy:
-            lines += [f"content-length: {len(body)}"]
-            lines += ["cache-control: no-cache"] if self.content_type == "text/html" else []
-            lines += [f"content-type: {self.content_type}"]
-        else:
-            lines += [f"content-type: {self.content_type}"] if self.content_type else []
-            lines += [f"content-length: {len(body)}", f"date: {email.utils.formatdate(usegmt=True)}",
-                      "server: Python/3.11 aiohttp/3.8.4"]
-        lines += self.headers
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head else body)
-
-
-def as_json(value):
-    return Answer(200, json.dumps(value), JSON)
-
-
-def html(status, words):
-    title = {403: "403 Forbidden", 503: "503 Service Unavailable"}[status]
-    return Answer(status, f"<html><body><h1>{title}</h1>\n{words}\n</body></html>\n", "text/html", haproxy=True)
-
-
-def haproxy_text(status, text):
-    return Answer(status, text, "text/plain", haproxy=True)
-
-
-FORBIDDEN = ("Request forbidden by administrative rules.",)
-NO_SERVER = ("No server is available to handle this request.",)
+FORBIDDEN = html(403, "Request forbidden by administrative rules.")
+NO_SERVER = html(503, "No server is available to handle this request.")
+BROKEN_SERVER = html(502, "The server returned an invalid or incomplete response.")
+SLOW_SERVER = html(504, "The server didn't respond in time.")
+NO_AGENT = haproxy_text(503, "503 Service Unavailable (HaRP)")
+TROUBLE = Answer(500, "500 Internal Server Error\n\nServer got itself in trouble")
 
 
 class Harp:
@@ -98,10 +66,21 @@ class Harp:
             strikes.popleft()
         return len(strikes) >= STRIKES
 
+    async def drop(self, reader, writer, is_kept):
+        """What HAProxy does with a request that it does not want: RST, or silence where it may do that."""
+        if self.options.ban == "reset":
+            reset(writer)
+        elif not is_kept and await reader.read(1):  # its side of the connection is gone, as the next byte shows
+            reset(writer)
+        raise Gone
+
     # Routes.
 
     async def answer(self, request):
-        if request.headers.get("harp-shared-key", "").strip() != self.key:
+        if not all(value.isascii() for value in request.headers.values()):  # HAProxy's filter fails on these
+            await asyncio.sleep(self.options.agent_timeout)
+            return NO_AGENT
+        if not self.has_right_key(request):
             self.strikes[request.address].append(time.monotonic())
             return haproxy_text(401, "401 Unauthorized")
         path = request.path.partition("?")[0]
@@ -112,53 +91,65 @@ class Harp:
             return await self.raw_docker(request, path)
         return await self.agent(request, path)
 
+    def has_right_key(self, request):
+        return request.headers.get("harp-shared-key", "") == self.key
+
     async def raw_docker(self, request, path):
         """HAProxy passes a few requests on to Docker itself, and refuses all others."""
-        port = request.headers["docker-engine-port"].strip()
+        port = request.headers["docker-engine-port"]
         if not port.isdigit():
-            return haproxy_text(503, "503 Service Unavailable (HaRP)")
+            return NO_AGENT
         plain = re.sub(r"^/v[\d.]+", "", path)
         image = re.fullmatch(r"/images/(.*)/json", plain)
         container = re.fullmatch(r"/containers/(nc_app_[a-zA-Z0-9_.-]+)/json", plain)
         if request.method != "GET" or not (plain == "/_ping" or image or container):
-            return html(403, *FORBIDDEN)
-        engine = self.engines.get(int(port))
+            return FORBIDDEN
         try:
-            if engine is None:
-                raise engines.EngineDown
+            engine = self.engine(int(port))
             if image:
-                status, value = await engine.inspect_image(image.group(1))
+                question = engine.inspect_image(urllib.parse.unquote(image.group(1)))
             elif container:
-                status, value = await engine.inspect_container(container.group(1))
+                question = engine.inspect_container(container.group(1))
             else:
-                status, value = await engine.ping()
+                question = engine.ping()
+            status, value = await asyncio.wait_for(question, self.options.engine_timeout)
         except engines.EngineDown:
             await asyncio.sleep(self.options.connect_delay)
-            return html(503, *NO_SERVER)
+            return NO_SERVER
+        except engines.EngineBroken:
+            return BROKEN_SERVER
+        except asyncio.TimeoutError:
+            return SLOW_SERVER
         if isinstance(value, str):
             return Answer(status, value)
         return Answer(status, json.dumps(value, separators=(",", ":")) + "\n", "application/json")
 
     async def agent(self, request, path):
+        era = ERAS[self.options.era]
         getters = {"/info": self.info, "/heartbeat": self.heartbeat}
         posters = {"/docker/exapp/exists": self.exists, "/docker/exapp/image_remove": self.image_remove}
-        if self.options.era == "0.2":  # no /info yet
+        if self.options.era == "0.1" and path.startswith("/docker/"):
+            return FORBIDDEN
+        if era.info is None:
             getters, posters = {}, {}
-        elif self.options.era == "0.4.0":
-            posters.pop("/docker/exapp/image_remove")
-            getters.pop("/heartbeat")
+        if not era.heartbeat:
+            getters.pop("/heartbeat", None)
+        if not era.remove:
+            posters.pop("/docker/exapp/image_remove", None)
         if len(request.body) >= BODY_MAX:
             return Answer(413, f"Maximum request body size {BODY_MAX} exceeded, actual body size {len(request.body)}")
         if path in getters and request.method in ("GET", "HEAD"):
             return getters[path]()
         if path in posters and request.method == "POST":
             return await posters[path](request)
-        if path in posters:
-            return Answer(405, "405: Method Not Allowed", headers=["allow: POST"])
+        if path in getters or path in posters:
+            allowed = "POST" if path in posters else "GET,HEAD"
+            return Answer(405, "405: Method Not Allowed", headers=[f"allow: {allowed}"])
         return Answer(404, "404: Not Found")
 
     def info(self):
-        return as_json({"version": self.info_version, "docker": self.docker, "kubernetes": {"enabled": False}})
+        version = ERAS[self.options.era].info if self.info_version is None else self.info_version
+        return as_json({"version": version, "docker": self.docker, "kubernetes": {"enabled": False}})
 
     @staticmethod
     def heartbeat():
@@ -166,7 +157,7 @@ class Harp:
 
     @staticmethod
     def engine_port(request):
-        text = request.headers.get("docker-engine-port", "").strip()
+        text = request.headers.get("docker-engine-port", "")
         if not text:
             return None, Answer(400, "Missing 'docker-engine-port' header.")
         try:
@@ -181,31 +172,35 @@ class Harp:
     def payload(request, model, field):
         """The text in `field` of a JSON body, or HaRP's complaint about it."""
         try:
-            value = json.loads(request.body.decode())
-        except UnicodeDecodeError:
-            return None, Answer(500, "500 Internal Server Error\n\nServer got itself in trouble")
+            value = json.loads(request.text)
+        except (UnicodeDecodeError, LookupError, RecursionError):
+            return None, TROUBLE
         except ValueError:
             return None, Answer(400, "Invalid JSON body")
-        kind = type(value).__name__.replace("NoneType", "NoneType")
-        more = "https://errors.pydantic.dev/2.13/v/"
 
-        def complain(lines):
-            return None, Answer(400, f"Payload validation error: 1 validation error for {model}\n{lines}")
+        def complain(where, words, error, what):
+            return None, Answer(400, f"Payload validation error: 1 validation error for {model}\n{where}  {words} "
+                                     f"[type={error}, input_value={what!r}, input_type={type(what).__name__}]\n"
+                                     f"    For further information visit https://errors.pydantic.dev/2.13/v/{error}")
 
         if not isinstance(value, dict):
-            return complain(f"  Input should be a valid dictionary or instance of {model} [type=model_type, input_value="
-                            f"{value!r}, input_type={kind}]\n    For further information visit {more}model_type")
+            return complain("", f"Input should be a valid dictionary or instance of {model}", "model_type", value)
         if field not in value:
-            return complain(f"{field}\n  Field required [type=missing, input_value={value!r}, input_type=dict]\n"
-                            f"    For further information visit {more}missing")
+            return complain(f"{field}\n", "Field required", "missing", value)
         text = value[field]
         if not isinstance(text, str):
-            return complain(f"{field}\n  Input should be a valid string [type=string_type, input_value={text!r}, input_type="
-                            f"{type(text).__name__}]\n    For further information visit {more}string_type")
+            return complain(f"{field}\n", "Input should be a valid string", "string_type", text)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            return complain(f"{field}\n", "Input should be a valid string, unable to parse raw data as a unicode string",
+                            "string_unicode", text)
         if field == "image_ref" and text == "":
-            return complain(f"{field}\n  String should have at least 1 character [type=string_too_short, input_value='', "
-                            f"input_type=str]\n    For further information visit {more}string_too_short")
+            return complain(f"{field}\n", "String should have at least 1 character", "string_too_short", text)
         return text, None
+
+    def engine(self, port):
+        if port not in self.engines:
+            raise engines.EngineDown
+        return self.engines[port]
 
     async def exists(self, request):
         port, complaint = self.engine_port(request)
@@ -213,15 +208,22 @@ class Harp:
             name, complaint = self.payload(request, "ExAppName", "name")
         if complaint is not None:
             return complaint
+        name = name.partition("?")[0]  # the agent puts it into a URL as it is
         try:
-            if port not in self.engines:
-                raise engines.EngineDown
-            status, value = await self.engines[port].inspect_container("nc_app_" + name)
+            question = self.engine(port).inspect_container("nc_app_" + name)
+            status, value = await asyncio.wait_for(question, self.options.engine_timeout / 2)
         except engines.EngineDown:
             return Answer(503, f"Could not connect to Docker Engine on port {port}")
-        if status == 200:
-            return as_json({"exists": True, "image_ref": value["Config"]["Image"]})
-        return as_json({"exists": False})
+        except asyncio.TimeoutError:
+            return Answer(504, f"Timeout communicating with Docker Engine on port {port}")
+        except engines.EngineBroken:
+            status = 500
+        if status == 404:
+            return as_json({"exists": False})
+        if status != 200:
+            return Answer(500, "An unexpected error occurred while checking container status.")
+        image = {"image_ref": value["Config"]["Image"]} if ERAS[self.options.era].remove else {}
+        return as_json({"exists": True, **image})
 
     async def image_remove(self, request):
         port, complaint = self.engine_port(request)
@@ -231,19 +233,22 @@ class Harp:
             return complaint
         request.ref = reference
         try:
-            if port not in self.engines:
-                raise engines.EngineDown
-            return await self.remove_from(self.engines[port], reference)
+            return await self.remove_from(self.engine(port), reference)
         except engines.EngineDown:
             return Answer(503, f"Could not connect to Docker Engine on port {port}")
+        except engines.EngineBroken:
+            return Answer(500, "An unexpected error occurred during image removal.")
 
-    @staticmethod
-    async def remove_from(engine, reference):
-        status, value = await engine.inspect_image(reference)
-        if status == 404:
-            return as_json({"deleted": True, "bytes_freed": 0, "reason": "not_found"})
-        size = value.get("Size", 0) if status == 200 else 0
-        status, value = await engine.delete_image(reference)
+    async def remove_from(self, engine, reference):
+        step = "inspect"
+        try:
+            status, value = await asyncio.wait_for(engine.inspect_image(reference), self.options.engine_timeout)
+            size = value.get("Size", 0) if isinstance(value, dict) else 0
+            if status == 200:
+                step = "removal"
+                status, value = await asyncio.wait_for(engine.delete_image(reference), self.options.engine_timeout)
+        except asyncio.TimeoutError:
+            return Answer(504, f"Timeout communicating with Docker Engine for image {step}")
         if status == 200:
             deleted = isinstance(value, list) and any("Deleted" in item for item in value)
             return as_json({"deleted": True, "bytes_freed": size if deleted else 0})
@@ -265,37 +270,23 @@ class Harp:
                 return fault
         return None
 
-    async def play_fault(self, fault, request, writer, answer):
+    async def play_fault(self, fault, reader, writer, answer):
         """Does what the fault says with an answer; the answer to send, or Gone."""
         name = fault.get("fault", "answer")
         if name == "answer":
             return answer
-        if name == "silent":
-            await self.hang()
-        elif name == "close":
-            raise Gone
-        elif name == "reset":
+        if name == "reset":
             reset(writer)
-            raise Gone
-        elif name == "cut":  # half an answer, then the end
-            data = answer.encode()
-            await send(writer, data[: len(data) - 5])
-            raise Gone
-        elif name == "hang":  # half an answer, then nothing
-            data = answer.encode()
-            await send(writer, data[: len(data) - 5])
-            await self.hang()
+        elif name in ("cut", "hang"):  # not all of an answer, then the end or nothing
+            await send(writer, answer.encode()[:-5])
         elif name == "slow":
             for byte in answer.encode():
                 await send(writer, bytes([byte]))
                 await asyncio.sleep(fault.get("step", 0.05))
-            raise Gone
         elif name == "garbage":
             await send(writer, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nnot a chunk")
-            raise Gone
         elif name == "http09":
             await send(writer, b'{"deleted": true, "bytes_freed": 5}')
-            raise Gone
         elif name == "flood":
             while True:
                 await send(writer, b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
@@ -303,30 +294,27 @@ class Harp:
             await send(writer, b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
             while True:
                 await send(writer, b" " * 65536)
-        raise ValueError(f"unknown fault {name}")
-
-    @staticmethod
-    async def hang():
-        await asyncio.sleep(3600)
+        if name in ("silent", "hang"):  # until the client has had enough
+            while await reader.read(65536):
+                pass
         raise Gone
 
-    async def respond(self, request, writer):
+    async def respond(self, request, reader, writer, is_kept):
         """One request from its arrival to its answer, logged with both times."""
         entry = {"seq": len(self.log), "begin": time.time(), "boot": time.clock_gettime(time.CLOCK_BOOTTIME),
                  "address": request.address, "port": request.port, "method": request.method, "path": request.path,
                  "kind": request.kind, "ref": request.ref, "engine_port": request.headers.get("docker-engine-port"),
-                 "key_right": request.headers.get("harp-shared-key", "").strip() == self.key,
-                 "status": None, "fault": None, "end": None}
+                 "key_right": self.has_right_key(request), "status": None, "fault": None, "end": None}
         self.log.append(entry)
         self.active += 1
         entry["active"] = self.active
         try:
             if self.is_banned(request.address):
                 entry["fault"] = "banned"
-                if self.options.ban == "reset":
-                    reset(writer)
-                    raise Gone
-                await self.hang()
+                await self.drop(reader, writer, is_kept)
+            if ".." in request.path.partition("?")[0].split("/"):
+                entry["fault"] = "dropped"
+                await self.drop(reader, writer, is_kept)
             fault = self.take_fault(request)
             if fault is not None:
                 entry["fault"] = fault.get("fault", "answer")
@@ -339,87 +327,34 @@ class Harp:
                 answer = Answer(fault["status"], fault.get("body", ""), fault.get("content_type", TEXT),
                                 fault.get("haproxy", False), fault.get("headers", ()))
             if fault is not None:
-                answer = await self.play_fault(fault, request, writer, answer or as_json({"deleted": True, "bytes_freed": 5}))
+                answer = await self.play_fault(fault, reader, writer, answer or as_json({"deleted": True, "bytes_freed": 5}))
             await asyncio.sleep(self.options.delay_ms / 1000 if request.kind in ("inspect", "remove") else 0)
             entry["status"] = answer.status
             entry["ref"] = request.ref
             entry["answer"] = answer.body if isinstance(answer.body, str) and len(answer.body) < 500 else None
-            await send(writer, answer.encode(head=request.method == "HEAD"))
         finally:
             self.active -= 1
-            entry["end"] = time.time()
+            entry["end"] = time.time()  # before the client can know, so that what it asks next begins later
             if self.log_file:
                 self.log_file.write(json.dumps(entry) + "\n")
                 self.log_file.flush()
+        await send(writer, answer.encode(request))
 
     async def serve(self, reader, writer):
         task = asyncio.current_task()
         self.connections.add(task)
-        peer = writer.get_extra_info("peername")
+        is_kept = False
         try:
-            while (request := await read_request(reader, peer)) is not None:
-                await self.respond(request, writer)
+            while (request := await read_request(reader, writer, self.options.idle_timeout, not is_kept)) is not None:
+                await self.respond(request, reader, writer, is_kept)
+                if request.closing:
+                    break
+                is_kept = True
         except (Gone, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError):
             pass
         finally:
             self.connections.discard(task)
             writer.close()
-
-
-class Request:
-    KINDS = (
-        ("remove", re.compile(BASE + r"/docker/exapp/image_remove")),
-        ("exists", re.compile(BASE + r"/docker/exapp/exists")),
-        ("inspect", re.compile(BASE + r"(?:/v[\d.]+)?/images/(.*)/json")),
-        ("container", re.compile(BASE + r"(?:/v[\d.]+)?/containers/(.*)/json")),
-        ("info", re.compile(BASE + "/info")),
-        ("heartbeat", re.compile(BASE + "/heartbeat")),
-        ("ping", re.compile(BASE + "/_ping")),
-    )
-
-    def __init__(self, method, path, headers, body, peer):
-        self.method, self.path, self.headers, self.body = method, path, headers, body
-        self.address, self.port = peer[:2]
-        self.kind, self.ref = "other", None
-        for kind, pattern in self.KINDS:
-            match = pattern.fullmatch(path.partition("?")[0])
-            if match:
-                self.kind = kind
-                self.ref = match.group(1) if match.groups() else None
-        if self.kind == "remove":
-            try:
-                self.ref = json.loads(body).get("image_ref")
-            except (ValueError, AttributeError):
-                pass
-
-
-async def read_request(reader, peer):
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return None
-    line, *lines = head.decode("latin-1").split("\r\n")
-    method, path, _ = line.split(" ", 2)
-    headers = {}
-    for item in lines:
-        name, _, value = item.partition(":")
-        if name:
-            headers.setdefault(name.lower(), value.strip())
-    if headers.get("expect"):
-        raise Gone  # no client of these tests should ask
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method, path, headers, body, peer)
-
-
-async def send(writer, data):
-    writer.write(data)
-    await writer.drain()
-
-
-def reset(writer):
-    """Ends a connection with RST instead of FIN."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 class Control:
@@ -458,6 +393,8 @@ class Control:
         if do == "log":
             return harp.log[call.get("since", 0):]
         if do == "fault":
+            if call.get("fault", "answer") not in FAULTS or not FAULT_KEYS.issuperset(call):
+                raise ValueError(f"unknown fault: {call}")
             harp.faults.append(call)
         elif do == "clear_faults":
             harp.faults.clear()
@@ -469,8 +406,12 @@ class Control:
             for name, value in call.items():
                 if name in ("key", "info_version", "docker"):
                     setattr(harp, name, value)
-                else:
+                elif hasattr(harp.options, name):
                     setattr(harp.options, name, value)
+                else:
+                    raise ValueError(f"no such setting: {name}")
+        elif do == "get":
+            return getattr(harp.options, call["name"])
         elif do == "refuse":
             await self.refuse(call["refuse"])
         else:
@@ -495,11 +436,15 @@ def parse(arguments):
     parser.add_argument("--log", help="file for the log, one JSON object a line")
     parser.add_argument("--tls-cert")
     parser.add_argument("--tls-key")
-    parser.add_argument("--info-version", default="0.4.4", type=lambda text: text if text.count(".") > 1 else float(text))
-    parser.add_argument("--era", choices=("0.4.4", "0.4.0", "0.2"), default="0.4.4", help="which routes exist")
+    parser.add_argument("--era", choices=ERAS, default="0.4.4", help="the release whose routes and /info it has")
+    parser.add_argument("--info-version", type=lambda text: text if text.count(".") > 1 else float(text),
+                        help="another version than the era's")
     parser.add_argument("--ban", choices=("silent", "reset"), default="silent")
     parser.add_argument("--strike-window", type=float, default=300)
     parser.add_argument("--connect-delay", type=float, default=3, help="seconds until HAProxy gives an engine up")
+    parser.add_argument("--engine-timeout", type=float, default=30, help="seconds that an engine may take")
+    parser.add_argument("--agent-timeout", type=float, default=30, help="seconds that HAProxy gives the agent")
+    parser.add_argument("--idle-timeout", type=float, default=30, help="seconds that a connection may say nothing")
     parser.add_argument("--delay-ms", type=float, default=0, help="before each answer that concerns an image")
     options = parser.parse_args(arguments)
     options.host, _, port = options.listen.rpartition(":")
