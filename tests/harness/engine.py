@@ -196,6 +196,13 @@ class DockerEngine:
         body = json.dumps({"Image": image, "Cmd": ["/payload"]})
         self._do("POST", f"/containers/create?name={name}", body)
 
+    def commit(self, container, name):
+        """An image from a container, the child of the container's; returns its ID."""
+        repository, _, tag = name.rpartition(":")
+        query = urllib.parse.urlencode({"container": container, "repo": repository, "tag": tag})
+        self._do("POST", f"/commit?{query}")
+        return self.image_id(name)
+
     def containers(self):
         """Names of all containers."""
         return [container["Names"][0][1:] for container in json.loads(self._do("GET", "/containers/json?all=1"))]

@@ -19,6 +19,10 @@ TEMPLATE = "harpsweep_template"
 _numbers = itertools.count(1)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "docker: needs root and a Docker Engine (docker.io)")
+
+
 class EndlessLoader(TimestamptzLoader):
     """PostgreSQL's infinities, which a datetime cannot hold, as the first and the last datetime."""
 

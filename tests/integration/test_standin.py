@@ -337,7 +337,7 @@ class TestRequests:
         assert exists({"name": "skeleton"}, [("docker-engine-port", "24001")]) == PORTS["24001"]
 
 
-# reference: status, body; low/app:1 of 1000 bytes is there, and is asked for last.
+# reference: status, body; low/app:1 of 1000 bytes is there, until it is asked for with a slash before it.
 REFERENCES = {
     "Foo/Bar:1": engine_says("Foo/Bar:1"),
     "ghcr.io/NextCloud/demo:1": engine_says("ghcr.io/NextCloud/demo:1"),
@@ -359,6 +359,7 @@ REFERENCES = {
     "low/app:": engine_says("low/app:"),
     ":": engine_says(":"),
     "/": engine_says("/"),
+    "/low/app:1": (200, freed(1000)),
     "low/app/": (200, NOT_FOUND),
     ".": engine_says("."),
     "..": (200, NOT_FOUND),
@@ -378,7 +379,6 @@ REFERENCES = {
     "ghcr.io/nextcloud/demo:1@sha256:" + "0" * 64: (200, NOT_FOUND),
     "ghcr.io/nextcloud/demo@sha256:abc": engine_says("ghcr.io/nextcloud/demo@sha256:abc"),
     "ghcr.io/nextcloud/demo@sha999:" + "0" * 64: engine_says("ghcr.io/nextcloud/demo@sha999:" + "0" * 64),
-    "/low/app:1": (200, freed(1000)),
 }
 
 # Steps: ("add", names, size) · ("use", name of image or "ID") · ("free",) · (reference, answer). In a reference stands
@@ -424,6 +424,10 @@ class TestTheEngineInMemory:
         for reference, expected in REFERENCES.items():
             assert remove(harp.port, reference) == expected, reference
         assert harp.images() == {}
+
+    def test_a_path_that_climbs_to_another_image(self, harp):
+        harp.add_image("low/app:1", size=1000)
+        assert remove(harp.port, "a/../low/app:1") == (200, freed(1000))
 
     @pytest.mark.parametrize("name", SCENARIOS)
     def test_deletes(self, harp, name):

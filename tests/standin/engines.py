@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+import posixpath
 import re
 import time
 import urllib.parse
@@ -136,12 +137,18 @@ class MemoryEngine:
             return True
         return REFERENCE.fullmatch(reference) is not None and full_length(reference) <= NAME_MAX
 
+    @staticmethod
+    def _as_routed(reference):
+        """What is left of it after its way through a URL; None where that leads elsewhere."""
+        path = posixpath.normpath("/images/" + reference) + "/"
+        return path[len("/images/"):-1] if path.startswith("/images/") and "\n" not in path else None
+
     async def ping(self):
         return 200, "OK"
 
     async def inspect_image(self, reference):
-        reference = reference.removeprefix("/")
-        if ".." in reference.split("/") or reference.endswith("/") or "\n" in reference:
+        reference = self._as_routed(reference)
+        if reference is None:
             return 404, {"message": "page not found"}
         if not self._is_valid(reference):
             return 400, {"message": "invalid reference format"}
@@ -161,7 +168,7 @@ class MemoryEngine:
         status, value = await self.inspect_image(reference)
         if status != 200:
             return status, value
-        reference = reference.removeprefix("/")
+        reference = self._as_routed(reference)
         image_id = value["Id"]
         image = self.images[image_id]
         name = canonical(reference)
@@ -209,12 +216,13 @@ class DockerEngine:
     def __init__(self, path):
         self.path = path
 
-    async def _ask(self, method, path):
+    async def _ask(self, method, path, may_follow=True):
         try:
             reader, writer = await asyncio.open_unix_connection(self.path)
         except OSError as error:
             raise EngineDown(str(error)) from error
         try:
+            path = urllib.parse.urljoin("/", path)  # HaRP's agent takes dots out of a path, too
             writer.write(f"{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
             data = await reader.read()
         except ConnectionError as error:
@@ -226,6 +234,9 @@ class DockerEngine:
         length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
         if status is None or length is not None and int(length.group(1)) != len(body):
             raise EngineBroken("not an answer, or not all of it")
+        moved = re.search(rb"\r\nlocation: *(/\S*)", head, re.IGNORECASE)
+        if moved is not None and status.group(1) == b"301" and may_follow:  # as HaRP's agent does
+            return await self._ask(method, moved.group(1).decode(), may_follow=False)
         try:
             return int(status.group(1)), json.loads(body)
         except ValueError:
@@ -235,10 +246,10 @@ class DockerEngine:
         return await self._ask("GET", "/_ping")
 
     async def inspect_image(self, reference):
-        return await self._ask("GET", f"/images/{urllib.parse.quote(reference, safe='')}/json")
+        return await self._ask("GET", f"/images/{urllib.parse.quote(reference)}/json")
 
     async def delete_image(self, reference):
-        return await self._ask("DELETE", f"/images/{urllib.parse.quote(reference, safe='')}")
+        return await self._ask("DELETE", f"/images/{urllib.parse.quote(reference)}")
 
     async def inspect_container(self, name):
         return await self._ask("GET", f"/containers/{urllib.parse.quote(name, safe='')}/json")
