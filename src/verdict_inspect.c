@@ -94,6 +94,19 @@ verdict_guard(const struct verdict_view *view, enum verdict_target target,
     return verdict_go_on(target, ret_target);
 }
 
+/* Docker's names end in a tag; whatever does not may be anything, a repeated key included, and is
+ * not quoted. */
+static struct verdict
+verdict_of_named(const char *name)
+{
+    const char *colon = strrchr(name, ':');
+
+    if (imageref_kind(name) == IMAGEREF_NAME && colon != NULL && strchr(colon, '/') == NULL) {
+        return verdict_make(VERDICT_WAIT, "the recorded image is still named %.120s", name);
+    }
+    return verdict_make(VERDICT_WAIT, "the recorded image still has a name");
+}
+
 /* Asked for an ID: Docker must speak of that image. */
 static struct verdict
 verdict_of_image_by_id(const struct verdict_view *view, enum verdict_target *ret_target)
@@ -112,8 +125,7 @@ verdict_of_image_by_id(const struct verdict_view *view, enum verdict_target *ret
         return verdict_guard(view, VERDICT_TARGET_REF, ret_target);
     }
     if (image->tag_count > 0) {
-        return verdict_make(VERDICT_WAIT, "the recorded image is still named %.120s",
-                            image->first_tag);
+        return verdict_of_named(image->first_tag);
     }
     return verdict_guard(view, VERDICT_TARGET_ID, ret_target);
 }

@@ -225,17 +225,31 @@ verdict_matches(const struct http_answer *answer, const struct verdict_row *row)
     return true;
 }
 
-/* The status and, where the body is not one that is known, what kind of body it is: the body of a
+/* What kind of body it is, in our words: a stranger's may repeat the key. */
+static const char *
+verdict_type_name(const struct http_answer *answer)
+{
+    switch (verdict_body_of(answer)) {
+    case VERDICT_BODY_JSON:
+        return "application/json";
+    case VERDICT_BODY_TEXT:
+        return "text/plain";
+    case VERDICT_BODY_HTML:
+        return "text/html";
+    case VERDICT_BODY_ANY:
+        break;
+    }
+    return answer->content_type[0] == '\0' ? "no content type" : "another content type";
+}
+
+/* The status and, where the body is not one that is known, its kind and size: the body of a
  * stranger may repeat the request, key included, and is never quoted. */
 static void
 verdict_describe(const struct http_answer *answer, bool with_body, char *text, size_t size)
 {
-    int type = (int)strcspn(answer->content_type, "; \t");
-
     if (with_body) {
-        (void)snprintf(text, size, "HTTP %ld, %.*s, %zu bytes", answer->status,
-                       type == 0 ? 15 : (type > 40 ? 40 : type),
-                       type == 0 ? "no content type" : answer->content_type, answer->length);
+        (void)snprintf(text, size, "HTTP %ld, %s, %zu bytes", answer->status,
+                       verdict_type_name(answer), answer->length);
     } else {
         (void)snprintf(text, size, "HTTP %ld", answer->status);
     }
