@@ -1,0 +1,282 @@
+/* HTTP as it should go: what is sent, to whom, by how many connections, and what comes back. */
+#include "http_client.h"
+
+static struct client client;
+static struct tiny_server server;
+static struct tiny_server other;
+
+static int
+begin(void **state)
+{
+    (void)state;
+    client_open(&client, 4);
+    tiny_open(&server);
+    tiny_open(&other);
+    tiny_say(&other, OK_REPLY, TINY_KEEP);
+    return 0;
+}
+
+static int
+end(void **state)
+{
+    (void)state;
+    http_close(client.http);
+    tiny_close(&server);
+    tiny_close(&other);
+    return 0;
+}
+
+static void
+a_get(void **state)
+{
+    struct client_answer answer;
+
+    (void)state;
+    tiny_say(&server,
+             "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n"
+             "content-length: 6\r\n\r\nab\tcd\n",
+             TINY_KEEP);
+    answer = client_ask(&client, &server);
+    assert_int_equal(answer.transport, HTTP_ANSWERED);
+    assert_int_equal(answer.status, 503);
+    assert_string_equal(answer.type, "text/plain; charset=utf-8");
+    assert_string_equal(answer.body, "ab\tcd\n");
+    assert_string_equal(answer.detail, "");
+    assert_in_range(answer.duration_ms, 0, 5000);
+    assert_true(tiny_got(&server, 0, "GET / HTTP/1.1\r\n"));
+    assert_true(tiny_got(&server, 0, "\r\nHost: 127.0.0.1:"));
+    assert_true(tiny_got(&server, 0, "\r\nharp-shared-key: " KEY "\r\n"));
+    assert_true(tiny_got(&server, 0, "\r\ndocker-engine-port: 24000\r\n"));
+    assert_true(tiny_got(&server, 0, "\r\nUser-Agent: harpsweep/"));
+    /* None of what libcurl could add by itself. */
+    assert_false(tiny_got(&server, 0, "Cookie"));
+    assert_false(tiny_got(&server, 0, "Authorization"));
+    assert_false(tiny_got(&server, 0, "Accept-Encoding"));
+    assert_false(tiny_got(&server, 0, "Content-"));
+    assert_false(tiny_got(&server, 0, "Upgrade"));
+}
+
+static void
+a_post(void **state)
+{
+    struct http_request request = client_get(server.url);
+
+    (void)state;
+    request.body = "{\"image_ref\":\"app:1\"}";
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    client_begin(&client, &request);
+    client_run(&client, &server, NULL);
+    assert_int_equal(client.answers[0].transport, HTTP_ANSWERED);
+    assert_true(tiny_got(&server, 0, "POST / HTTP/1.1\r\n"));
+    assert_true(tiny_got(&server, 0, "\r\nContent-Type: application/json\r\n"));
+    assert_true(tiny_got(&server, 0, "\r\nContent-Length: 21\r\n"));
+    assert_true(tiny_got(&server, 0, "\r\n\r\n{\"image_ref\":\"app:1\"}"));
+    assert_true(tiny_got(&server, 0, "\r\nharp-shared-key: " KEY "\r\n"));
+    /* HAProxy would be asked for a "100 Continue" that costs a second where it is not given. */
+    assert_false(tiny_got(&server, 0, "Expect"));
+}
+
+/* A place is used again and again: nothing of a request may be left for the next one. */
+static void
+nothing_is_left_of_the_request_before(void **state)
+{
+    struct http_request request = client_get(server.url);
+
+    (void)state;
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    request.body = "{\"a\":1}";
+    client_begin(&client, &request);
+    client_run(&client, &server, NULL);
+    request = client_get(server.url);
+    request.engine_port = 0;
+    request.key = "another";
+    client_begin(&client, &request);
+    client_run(&client, &server, NULL);
+    assert_true(tiny_got(&server, 1, "GET / "));
+    assert_false(tiny_got(&server, 1, "Content-"));
+    assert_false(tiny_got(&server, 1, "docker-engine-port"));
+    assert_false(tiny_got(&server, 1, KEY));
+    assert_true(tiny_got(&server, 1, "\r\nharp-shared-key: another\r\n"));
+}
+
+static void
+a_connection_is_used_again(void **state)
+{
+    (void)state;
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
+    }
+    assert_int_equal(server.request_count, 3);
+    assert_int_equal(server.accepted, 1);
+    assert_int_equal(server.left, 0);
+}
+
+static void
+a_connection_that_ends_is_not_used_again(void **state)
+{
+    (void)state;
+    tiny_say(&server, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+             TINY_KEEP);
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
+    assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
+    assert_int_equal(server.accepted, 2);
+}
+
+static void
+a_redirect_is_not_followed(void **state)
+{
+    static const char *const lines[] = {"301 Moved Permanently", "302 Found", "303 See Other",
+                                        "307 Temporary Redirect", "308 Permanent Redirect"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char *reply = mem_printf("HTTP/1.1 %s\r\nLocation: %s/steal\r\nContent-Length: 0\r\n\r\n",
+                                 lines[i], other.url);
+        const struct http_request request = client_get(server.url);
+
+        server.reply_count = 0;
+        tiny_say(&server, reply, TINY_KEEP);
+        client_begin(&client, &request);
+        client_run(&client, &server, &other);
+        assert_int_equal(client.answers[i].transport, HTTP_ANSWERED);
+        assert_int_equal(client.answers[i].status, strtol(lines[i], NULL, 10));
+        mem_free(reply);
+    }
+    assert_int_equal(server.request_count, 5);
+    assert_int_equal(other.accepted, 0);
+}
+
+static void
+the_environments_proxies_are_not_used(void **state)
+{
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY"};
+    const struct http_request request = client_get(server.url);
+
+    (void)state;
+    (void)unsetenv("no_proxy");
+    (void)unsetenv("NO_PROXY");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_int_equal(setenv(names[i], other.url, 1), 0);
+    }
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    client_begin(&client, &request);
+    client_run(&client, &server, &other);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)unsetenv(names[i]);
+    }
+    assert_int_equal(server.request_count, 1);
+    assert_int_equal(other.accepted, 0);
+}
+
+static void
+cookies_are_not_kept(void **state)
+{
+    (void)state;
+    tiny_say(&server,
+             "HTTP/1.1 200 OK\r\nSet-Cookie: nc_session=1; Path=/\r\nContent-Length: 0\r\n\r\n",
+             TINY_KEEP);
+    (void)client_ask(&client, &server);
+    (void)client_ask(&client, &server);
+    assert_false(tiny_got(&server, 1, "nc_session"));
+}
+
+/* Two daemons by turns, in the same places: each gets its own key and no other. */
+static void
+a_key_goes_to_its_own_host_only(void **state)
+{
+    struct http_request one = client_get(server.url);
+    struct http_request two = client_get(other.url);
+
+    (void)state;
+    one.key = "key-of-one";
+    two.key = "key-of-two";
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    for (int i = 0; i < 3; i++) {
+        client_begin(&client, &one);
+        client_run(&client, &server, &other);
+        client_begin(&client, &two);
+        client_begin(&client, &one);
+        client_run(&client, &server, &other);
+    }
+    assert_int_equal(server.request_count, 6);
+    assert_int_equal(other.request_count, 3);
+    for (size_t i = 0; i < server.request_count; i++) {
+        assert_true(tiny_got(&server, i, "\r\nharp-shared-key: key-of-one\r\n"));
+        assert_false(tiny_got(&server, i, "key-of-two"));
+    }
+    for (size_t i = 0; i < other.request_count; i++) {
+        assert_true(tiny_got(&other, i, "\r\nharp-shared-key: key-of-two\r\n"));
+        assert_false(tiny_got(&other, i, "key-of-one"));
+    }
+}
+
+static void
+other_schemes_are_refused(void **state)
+{
+    static const char *const urls[] = {"file:///etc/hostname",
+                                       "ftp://127.0.0.1/",
+                                       "gopher://127.0.0.1/",
+                                       "dict://127.0.0.1/",
+                                       "telnet://127.0.0.1/",
+                                       "scp://127.0.0.1/",
+                                       "ws://127.0.0.1/",
+                                       "nothing://127.0.0.1/",
+                                       "http:///",
+                                       ""};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        const struct http_request request = client_get(urls[i]);
+        size_t before = client.count;
+
+        client_begin(&client, &request);
+        client_run(&client, &server, NULL);
+        assert_int_equal(client.count, before + 1);
+        assert_int_equal(client.answers[before].transport, HTTP_FAILED);
+        assert_int_equal(client.answers[before].length, 0);
+        assert_int_equal(client.answers[before].status, 0);
+    }
+}
+
+static void
+a_control_character_in_the_key_is_refused(void **state)
+{
+    static const char *const keys[] = {"a\r\nx: y", "a\nb", "a\x7f", "\x1b[31m"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct http_request request = client_get(server.url);
+        struct err err = {.kind = ERR_NONE};
+
+        request.key = keys[i];
+        assert_false(http_begin(client.http, &request, &err));
+        assert_int_equal(err.kind, ERR_CONFIG);
+        assert_null(strstr(err.text, keys[i]));
+    }
+    assert_int_equal(http_active(client.http), 0);
+    client_turn(&client, &server, NULL);
+    assert_int_equal(server.accepted, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_get, begin, end),
+        cmocka_unit_test_setup_teardown(a_post, begin, end),
+        cmocka_unit_test_setup_teardown(nothing_is_left_of_the_request_before, begin, end),
+        cmocka_unit_test_setup_teardown(a_connection_is_used_again, begin, end),
+        cmocka_unit_test_setup_teardown(a_connection_that_ends_is_not_used_again, begin, end),
+        cmocka_unit_test_setup_teardown(a_redirect_is_not_followed, begin, end),
+        cmocka_unit_test_setup_teardown(the_environments_proxies_are_not_used, begin, end),
+        cmocka_unit_test_setup_teardown(cookies_are_not_kept, begin, end),
+        cmocka_unit_test_setup_teardown(a_key_goes_to_its_own_host_only, begin, end),
+        cmocka_unit_test_setup_teardown(other_schemes_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(a_control_character_in_the_key_is_refused, begin, end),
+    };
+
+    return cmocka_run_group_tests_name("http", tests, NULL, NULL);
+}
