@@ -72,7 +72,25 @@ a_post(void **state)
     assert_true(tiny_got(&server, 0, "\r\nContent-Length: 21\r\n"));
     assert_true(tiny_got(&server, 0, "\r\n\r\n{\"image_ref\":\"app:1\"}"));
     assert_true(tiny_got(&server, 0, "\r\nharp-shared-key: " KEY "\r\n"));
-    /* HAProxy would be asked for a "100 Continue" that costs a second where it is not given. */
+}
+
+/* From some size on libcurl would ask for a "100 Continue" first, and wait a second for it. */
+static void
+a_large_post(void **state)
+{
+    struct http_request request = client_get(server.url);
+    size_t size = 1100000;
+    char *body = mem_alloc(size + 1, 1);
+
+    (void)state;
+    memset(body, 'a', size);
+    request.body = body;
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    client_begin(&client, &request);
+    client_run(&client, &server, NULL);
+    mem_free(body);
+    assert_int_equal(client.answers[0].transport, HTTP_ANSWERED);
+    assert_true(tiny_got(&server, 0, "\r\nContent-Length: 1100000\r\n"));
     assert_false(tiny_got(&server, 0, "Expect"));
 }
 
@@ -267,6 +285,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_get, begin, end),
         cmocka_unit_test_setup_teardown(a_post, begin, end),
+        cmocka_unit_test_setup_teardown(a_large_post, begin, end),
         cmocka_unit_test_setup_teardown(nothing_is_left_of_the_request_before, begin, end),
         cmocka_unit_test_setup_teardown(a_connection_is_used_again, begin, end),
         cmocka_unit_test_setup_teardown(a_connection_that_ends_is_not_used_again, begin, end),

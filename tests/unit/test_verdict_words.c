@@ -142,8 +142,8 @@ control_characters_in_a_failure(void **state)
 {
     (void)state;
     for (int transport = HTTP_NOT_CONNECTED; transport <= HTTP_FAILED; transport++) {
-        const struct http_answer answer =
-            NO_ANSWER((enum http_transport)transport, "Unsupported \x1b[31m\r\nanswer %n\xc2\x9b");
+        const struct http_answer answer = NO_ANSWER(
+            (enum http_transport)transport, "Unsupported \x1b[31m\r\nanswer %n\xc2\x9b\x7f");
 
         look_at_all(&answer, must_be_harmless, "");
     }

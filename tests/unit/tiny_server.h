@@ -93,7 +93,7 @@ tiny_open(struct tiny_server *server)
     server->listener = tiny_listen(TINY_PEERS, server->url);
     for (size_t i = 0; i < TINY_PEERS; i++) {
         server->peers[i].fd = -1;
-        buf_init(&server->peers[i].in, 1 << 20);
+        buf_init(&server->peers[i].in, 1 << 21);
     }
 }
 
