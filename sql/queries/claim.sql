@@ -19,14 +19,10 @@ with ask as materialized (
 -- skip locked: what another run, or a person's transaction, holds is theirs. The materialized lists
 -- bound what is taken; a plain `id in (select … limit n)` may run the sub-select again per row.
 fresh as materialized (
-    -- not_before is set already where a job with a longer grace was merged into this one.
-    select n.id, n.grace,
-           greatest(n.orphaned_at + n.grace * interval '1 hour', n.not_before) as due
+    select n.id
       from ask a
            cross join lateral (
-               select o.id, o.orphaned_at, o.not_before,
-                      case o.choice when 'now' then 0
-                                    else coalesce(o.grace_hours, $5::int) end as grace
+               select o.id
                  from harpsweep.job o
                 where o.daemon = a.daemon
                   and o.next_at = '-infinity'
@@ -37,30 +33,31 @@ fresh as materialized (
                 limit 1000
                   for update skip locked) n
 ),
--- `= any (array(…))` beside the join: the planner cannot know how short the list is, and would else
--- read the whole table to join it.
+-- The lists hold numbers only, and everything else comes from the row itself: an update that joined
+-- them would be planned for as many rows as the statistics promise, and read the whole table for many,
+-- or the whole list once per row for few.
 planned as (
     update harpsweep.job j
-       set state = (case j.choice when 'keep' then 'kept' else 'pending' end)::harpsweep.job_state,
-           grace_hours = n.grace,
-           not_before = n.due,
-           next_at = case j.choice when 'keep' then null else n.due end,
-           finished_at = case j.choice when 'keep' then now() end,
-           hold_reason = case j.choice when 'keep' then 'asked to keep the image' else j.hold_reason end
-      from fresh n
-     where j.id = n.id
-       and j.id = any (array(select i.id from fresh i))
+       set (state, grace_hours, not_before, next_at, finished_at, hold_reason) = (
+           -- not_before is set already where a job with a longer grace was merged into this one.
+           select case j.choice when 'keep' then 'kept' else 'pending' end::harpsweep.job_state,
+                  g.grace, d.due,
+                  case j.choice when 'keep' then null else d.due end,
+                  case j.choice when 'keep' then now() end,
+                  case j.choice when 'keep' then 'asked to keep the image' else j.hold_reason end
+             from (select case j.choice when 'now' then 0
+                                        else coalesce(j.grace_hours, $5::int) end as grace) g
+                  cross join lateral (
+                      select greatest(j.orphaned_at + g.grace * interval '1 hour',
+                                      j.not_before) as due) d)
+     where j.id = any (array(select f.id from fresh f))
     returning j.daemon
 ),
 picked as materialized (
-    select p.id, p.due, p.next_state
+    select p.id
       from ask a
            cross join lateral (
-               select j.id, j.next_at as due,
-                      case when j.end_wanted is not null then j.end_wanted
-                           when j.state = 'claimed' and j.lost_claims + 1 >= $9::int
-                               then 'failed'::harpsweep.job_state
-                           else 'claimed'::harpsweep.job_state end as next_state
+               select j.id
                  from harpsweep.job j
                 where j.daemon = a.daemon
                   and j.next_at > '-infinity'
@@ -75,31 +72,34 @@ picked as materialized (
 ),
 claimed as (
     update harpsweep.job j
-       set state = p.next_state,
-           next_at = case p.next_state
-                         when 'claimed' then now() + $8::bigint * interval '1 millisecond' end,
-           attempts = j.attempts + (p.next_state = 'claimed')::int,
-           lost_claims = j.lost_claims + (j.state = 'claimed' and j.end_wanted is null)::int,
-           claim_token = case p.next_state when 'claimed' then $6::uuid else j.claim_token end,
-           claimed_by = case p.next_state when 'claimed' then $7::text else j.claimed_by end,
-           claimed_at = case p.next_state when 'claimed' then now() else j.claimed_at end,
-           end_wanted = null,
-           finished_at = case when p.next_state <> 'claimed' then now() end,
-           last_error = case p.next_state
-                            when 'failed' then format('claimed %s times in a row without a result: '
-                                                      'the runs died', j.lost_claims + 1)
-                            else j.last_error end
-      from picked p
-     where j.id = p.id
-       and j.id = any (array(select i.id from picked i))
+       set (state, next_at, attempts, lost_claims, claim_token, claimed_by, claimed_at, end_wanted,
+            finished_at, last_error) = (
+           select n.state,
+                  case n.state
+                      when 'claimed' then now() + $8::bigint * interval '1 millisecond' end,
+                  j.attempts + (n.state = 'claimed')::int,
+                  j.lost_claims + (j.state = 'claimed' and j.end_wanted is null)::int,
+                  case n.state when 'claimed' then $6::uuid else j.claim_token end,
+                  case n.state when 'claimed' then $7::text else j.claimed_by end,
+                  case n.state when 'claimed' then now() else j.claimed_at end,
+                  null::harpsweep.job_state,
+                  case when n.state <> 'claimed' then now() end,
+                  case n.state when 'failed' then format('claimed %s times in a row without a result: '
+                                                         'the runs died', j.lost_claims + 1)
+                               else j.last_error end
+             from (select case when j.end_wanted is not null then j.end_wanted
+                               when j.state = 'claimed' and j.lost_claims + 1 >= $9::int
+                                   then 'failed'::harpsweep.job_state
+                               else 'claimed'::harpsweep.job_state end as state) n)
+     where j.id = any (array(select p.id from picked p))
     returning j.id, j.daemon, j.appid, j.image_ref, j.image_id, j.choice, j.orphaned_at,
-              j.attempts, j.state, p.due
+              j.attempts, j.state, j.not_before
 )
 select 'job' as kind, c.daemon, c.id as number, c.attempts, c.state::text, c.appid, c.image_ref,
        c.image_id, c.choice, (extract(epoch from c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
-       c.due
+       c.not_before
   from claimed c
 union all
 select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null
   from planned p group by p.daemon
- order by due, number
+ order by not_before, number

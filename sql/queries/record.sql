@@ -81,5 +81,6 @@ select r.id,
            select o.claim_token, o.attempts, o.state
              from harpsweep.job o
             where o.id = r.id
+              and d.id is null
             limit 1) j on true
  order by r.place

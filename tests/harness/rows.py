@@ -57,6 +57,14 @@ def finish(connection, number, state, **more):
     )
 
 
+def set_schema_version(connection, version):
+    """As if another release of harpsweep had installed the schema."""
+    connection.execute(
+        "create or replace function harpsweep.schema_version() returns int language sql immutable "
+        f"parallel safe as 'select {int(version)}'"
+    )
+
+
 def hours_ahead(connection, moment):
     return one(connection, "select extract(epoch from %s::timestamptz - now()) / 3600", moment)
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness.program import PROGRAM, Program
-from harness.rows import ID, claim, finish, job, one, schedule
+from harness.rows import ID, claim, finish, job, one, schedule, set_schema_version
 
 DAEMON = "harp"
 
@@ -74,7 +74,7 @@ def test_no_schema_exit_78(empty_database, tmp_path):
 
 
 def test_newer_schema_exit_78(program, connection):
-    connection.execute("insert into harpsweep.migration (version, name) values (99, 'x')")
+    set_schema_version(connection, 99)
     done = program("status", code=78)
     assert "version 99, this program needs version 1" in done.err
 

@@ -142,6 +142,18 @@ def test_a_claim_touches_what_it_takes(filled):
             assert node["Actual Rows"] <= 50
 
 
+def test_a_claim_looks_once_at_each_row_that_it_takes(filled):
+    """With due rows of which the statistics know nothing: they came after the last vacuum."""
+    filled.execute(
+        """insert into harpsweep.job (daemon, appid, image_ref, state, orphaned_at, grace_hours, not_before, next_at)
+           select 'fresh', 'app', 'fresh/app:' || i, 'pending', now() - interval '2 days', 24,
+                  now() - interval '1 day', now() - interval '1 day'
+             from generate_series(1, 300) i""")
+    nodes = explain(filled, "claim", ["fresh"], [256], None, True, 24, TOKEN, "host:1", 120_000, 20, 1)
+    assert_by_index(nodes, "job_due", "job_pkey")
+    assert all(node["Actual Rows"] * node["Actual Loops"] <= 256 for node in job_scans(nodes))
+
+
 def test_a_record_goes_by_the_primary_key(filled):
     """With claimed rows of which the statistics know nothing, as in a run."""
     ids = [row[0] for row in filled.execute(

@@ -9,7 +9,7 @@ import pytest
 from harness.cluster import Cluster
 from harness.pgbouncer import PgBouncer
 from harness.program import Program
-from harness.rows import job, one
+from harness.rows import job, one, set_schema_version
 from harness.rows import schedule as schedule_row
 
 
@@ -81,7 +81,7 @@ class TestRefusals:
     @pytest.mark.parametrize("version", [0, 2])
     def test_another_schema_version(self, program, harp, connection, version):
         number = schedule(connection)
-        connection.execute("update harpsweep.migration set version = %s", [version])
+        set_schema_version(connection, version)
         run = program("run", code=78)
         assert f"schema harpsweep has version {version}, this program needs version 1" in run.err
         assert job(connection, number)["attempts"] == 0
