@@ -39,6 +39,7 @@ SOURCES := \
 	src/gateway.c \
 	src/http.c \
 	src/http_curl.c \
+	src/http_loader.c \
 	src/imageref.c \
 	src/jobs.c \
 	src/json_out.c \
@@ -87,10 +88,12 @@ OPTIMIZE_cover   := -O0 -g --coverage
 B := build/$(VARIANT)
 Q := $(if $(V),,@)# make V=1 shows the commands
 COMPILE = $(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -DHARPSWEEP_VERSION='"$(VERSION)"' \
-	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
+	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) $(CURL_SONAME:%=-DHARPSWEEP_CURL_SONAME='"%"') -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
 	$(OPTIMIZE_$(VARIANT)) $(LIBRARY_FLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) $(OPTIMIZE_$(VARIANT)) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
-LIBS   := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null)
+# libcurl is loaded when there is something to ask (see src/http_loader.c); the others are linked.
+LIBS   := $(shell pkg-config --libs $(filter-out libcurl,$(LIBRARIES)) 2>/dev/null) -ldl
+CURL_SONAME := $(shell readelf -d "$$(pkg-config --variable=libdir libcurl)/libcurl.so" 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
 LIBRARY_FLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)

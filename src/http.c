@@ -62,9 +62,9 @@ http_open(int max_parallel, http_done *done, void *context, struct http **ret_ht
         http->slots[i].http = http;
         buf_init(&http->slots[i].body, HTTP_BODY_MAX);
     }
-    if (!http_curl_open(http, places)) {
+    if (!http_curl_open(http, places, err)) {
         http_close(http);
-        return err_set(err, ERR_INTERNAL, "libcurl can't be initialised");
+        return false;
     }
     *ret_http = http;
     return true;

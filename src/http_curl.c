@@ -1,4 +1,5 @@
 #define _DEFAULT_SOURCE /* explicit_bzero */
+#include "http_loader.h"
 #include "http_slot.h"
 #include "mem.h"
 
@@ -95,15 +96,25 @@ http_make_handle(struct http_slot *slot, const char *ca_file)
 }
 
 bool
-http_curl_open(struct http *http, int max_parallel)
+http_curl_open(struct http *http, int max_parallel, struct err *err)
 {
+    if (!http_loader_load()) {
+        (void)err_set(err, ERR_INTERNAL, "libcurl can't be loaded: %s", http_loader_error());
+        return err_hint(err, "apt-get install libcurl4");
+    }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        return false;
+        return err_set(err, ERR_INTERNAL, "libcurl can't be initialised");
     }
     http->multi = curl_multi_init();
-    return http->multi != NULL &&
-           curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 2L * max_parallel) == CURLM_OK &&
-           curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK;
+    if (http->multi != NULL &&
+        curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 2L * max_parallel) == CURLM_OK &&
+        curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK) {
+        return true;
+    }
+    (void)curl_multi_cleanup(http->multi);
+    http->multi = NULL;
+    curl_global_cleanup();
+    return err_set(err, ERR_INTERNAL, "libcurl has no memory for its requests");
 }
 
 /* The slist holds the key; libcurl's own copies end with the connection's buffers. */
@@ -373,6 +384,9 @@ http_curl_poll(struct http *http, int extra_fd, bool extra_write, int timeout_ms
 void
 http_curl_close(struct http *http)
 {
+    if (http->multi == NULL) {
+        return; /* it was never open */
+    }
     for (size_t i = 0; i < http->slot_count; i++) {
         struct http_slot *slot = &http->slots[i];
 
@@ -381,17 +395,6 @@ http_curl_close(struct http *http)
         }
         curl_easy_cleanup(slot->handle);
     }
-    if (http->multi != NULL) {
-        (void)curl_multi_cleanup(http->multi);
-    }
+    (void)curl_multi_cleanup(http->multi);
     curl_global_cleanup();
-}
-
-const char *
-http_library_version(void)
-{
-    static char text[48];
-
-    (void)snprintf(text, sizeof text, "libcurl %s", curl_version_info(CURLVERSION_NOW)->version);
-    return text;
 }

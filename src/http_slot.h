@@ -49,7 +49,7 @@ bool http_take_body(struct http_slot *slot, const char *data, size_t length);
 void http_finish(struct http_slot *slot, enum http_transport transport, const char *detail);
 
 /* http_curl.c: libcurl itself, and its multi handle; close also after an open that failed. */
-bool http_curl_open(struct http *http, int max_parallel) MUST_CHECK;
+bool http_curl_open(struct http *http, int max_parallel, struct err *err) MUST_CHECK;
 void http_curl_close(struct http *http);
 
 /* http_curl.c: starts, or ends and forgets, the request of a slot. */
