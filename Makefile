@@ -40,6 +40,7 @@ SOURCES := \
 	src/http.c \
 	src/http_curl.c \
 	src/http_loader.c \
+	src/http_multi.c \
 	src/imageref.c \
 	src/jobs.c \
 	src/json_out.c \

@@ -62,7 +62,7 @@ http_open(int max_parallel, http_done *done, void *context, struct http **ret_ht
         http->slots[i].http = http;
         buf_init(&http->slots[i].body, HTTP_BODY_MAX);
     }
-    if (!http_curl_open(http, places, err)) {
+    if (!http_multi_open(http, places, err)) {
         http_close(http);
         return false;
     }
@@ -131,14 +131,14 @@ http_wait(struct http *http, int extra_fd, bool extra_write, int64_t timeout_ms,
     int ended = 0;
 
     /* Requests begun since the last call are sent before anything waits. */
-    if (!http_curl_work(http, &ended, err)) {
+    if (!http_multi_work(http, &ended, err)) {
         return false;
     }
     if (ended > 0) {
         return true;
     }
-    return http_curl_poll(http, extra_fd, extra_write, timeout, err) &&
-           http_curl_work(http, &ended, err);
+    return http_multi_poll(http, extra_fd, extra_write, timeout, err) &&
+           http_multi_work(http, &ended, err);
 }
 
 void
@@ -157,7 +157,7 @@ http_close(struct http *http)
     if (http == NULL) {
         return;
     }
-    http_curl_close(http);
+    http_multi_close(http);
     for (size_t i = 0; i < http->slot_count; i++) {
         buf_free(&http->slots[i].body);
         mem_free(http->slots[i].ca_file);

@@ -1,5 +1,4 @@
 #define _DEFAULT_SOURCE /* explicit_bzero */
-#include "http_loader.h"
 #include "http_slot.h"
 #include "mem.h"
 
@@ -95,28 +94,6 @@ http_make_handle(struct http_slot *slot, const char *ca_file)
     return true;
 }
 
-bool
-http_curl_open(struct http *http, int max_parallel, struct err *err)
-{
-    if (!http_loader_load()) {
-        (void)err_set(err, ERR_INTERNAL, "libcurl can't be loaded: %s", http_loader_error());
-        return err_hint(err, "apt-get install libcurl4");
-    }
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        return err_set(err, ERR_INTERNAL, "libcurl can't be initialised");
-    }
-    http->multi = curl_multi_init();
-    if (http->multi != NULL &&
-        curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 2L * max_parallel) == CURLM_OK &&
-        curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK) {
-        return true;
-    }
-    (void)curl_multi_cleanup(http->multi);
-    http->multi = NULL;
-    curl_global_cleanup();
-    return err_set(err, ERR_INTERNAL, "libcurl has no memory for its requests");
-}
-
 /* The slist holds the key; libcurl's own copies end with the connection's buffers. */
 static void
 http_drop_headers(struct http_slot *slot)
@@ -201,7 +178,7 @@ http_curl_begin(struct http_slot *slot, const struct http_request *request)
         return false;
     }
     if (!http_make_headers(slot, request) || !http_set_request(slot, request) ||
-        curl_multi_add_handle(slot->http->multi, slot->handle) != CURLM_OK) {
+        !http_multi_add(slot->http, slot->handle)) {
         http_drop_headers(slot);
         return false;
     }
@@ -211,7 +188,7 @@ http_curl_begin(struct http_slot *slot, const struct http_request *request)
 void
 http_curl_end(struct http_slot *slot)
 {
-    (void)curl_multi_remove_handle(slot->http->multi, slot->handle);
+    http_multi_remove(slot->http, slot->handle);
     http_drop_headers(slot);
 }
 
@@ -326,16 +303,16 @@ http_transport_of(CURLcode code, const struct http_slot *slot)
 #endif
 }
 
-static void
-http_finish_message(const CURLMsg *message)
+void
+http_curl_ended(void *handle, int result)
 {
-    CURLcode code = message->data.result;
+    const CURLcode code = (CURLcode)result;
     char *private_data = NULL;
     struct http_slot *slot;
     enum http_transport transport;
     const char *detail = "";
 
-    (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private_data);
+    (void)curl_easy_getinfo(handle, CURLINFO_PRIVATE, &private_data);
     slot = (struct http_slot *)(void *)private_data;
     transport = http_transport_of(code, slot);
     if (transport != HTTP_ANSWERED) {
@@ -344,57 +321,9 @@ http_finish_message(const CURLMsg *message)
     http_finish(slot, transport, detail);
 }
 
-bool
-http_curl_work(struct http *http, int *ret_ended, struct err *err)
-{
-    int running = 0;
-    int waiting = 0;
-    CURLMcode code = curl_multi_perform(http->multi, &running);
-    const CURLMsg *message;
-
-    if (code != CURLM_OK) {
-        return err_set(err, ERR_INTERNAL, "libcurl: %s", curl_multi_strerror(code));
-    }
-    *ret_ended = 0;
-    while ((message = curl_multi_info_read(http->multi, &waiting)) != NULL) {
-        if (message->msg == CURLMSG_DONE) {
-            http_finish_message(message);
-            (*ret_ended)++;
-        }
-    }
-    return true;
-}
-
-bool
-http_curl_poll(struct http *http, int extra_fd, bool extra_write, int timeout_ms, struct err *err)
-{
-    struct curl_waitfd extra = {.fd = extra_fd, .events = CURL_WAIT_POLLIN};
-    CURLMcode code;
-
-    if (extra_write) {
-        extra.events |= CURL_WAIT_POLLOUT;
-    }
-    code = curl_multi_poll(http->multi, &extra, extra_fd < 0 ? 0 : 1, timeout_ms, NULL);
-    if (code != CURLM_OK) {
-        return err_set(err, ERR_INTERNAL, "libcurl: %s", curl_multi_strerror(code));
-    }
-    return true;
-}
-
 void
-http_curl_close(struct http *http)
+http_curl_free(struct http_slot *slot)
 {
-    if (http->multi == NULL) {
-        return; /* it was never open */
-    }
-    for (size_t i = 0; i < http->slot_count; i++) {
-        struct http_slot *slot = &http->slots[i];
-
-        if (slot->place == HTTP_PLACE_RUNNING) {
-            http_curl_end(slot);
-        }
-        curl_easy_cleanup(slot->handle);
-    }
-    (void)curl_multi_cleanup(http->multi);
-    curl_global_cleanup();
+    curl_easy_cleanup(slot->handle);
+    slot->handle = NULL;
 }

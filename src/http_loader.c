@@ -3,8 +3,8 @@
  * itself it is eleven shared libraries, a good part of the time of a run that finds nothing to do,
  * which is what nearly every run of a cron job is.
  *
- * The functions are those that http_curl.c calls, no more. Their types are checked against
- * libcurl's own header.
+ * The functions are those that http_curl.c and http_multi.c call, no more. Their types are checked
+ * against libcurl's own header.
  */
 #include "http_loader.h"
 
@@ -38,10 +38,9 @@
     X(multi_cleanup)             \
     X(multi_info_read)           \
     X(multi_init)                \
-    X(multi_perform)             \
-    X(multi_poll)                \
     X(multi_remove_handle)       \
     X(multi_setopt)              \
+    X(multi_socket_action)       \
     X(multi_strerror)            \
     X(slist_append)              \
     X(slist_free_all)            \
@@ -122,7 +121,6 @@ curl_easy_setopt(CURL *handle, CURLoption option, ...)
     return code;
 }
 
-/* Only options that are numbers are set. */
 CURLMcode
 curl_multi_setopt(CURLM *multi, CURLMoption option, ...)
 {
@@ -130,7 +128,15 @@ curl_multi_setopt(CURLM *multi, CURLMoption option, ...)
     va_list args;
 
     va_start(args, option);
-    code = curl.multi_setopt(multi, option, va_arg(args, long));
+    if ((int)option < CURLOPTTYPE_OBJECTPOINT) {
+        long number = va_arg(args, long);
+
+        code = curl.multi_setopt(multi, option, number);
+    } else {
+        void *pointer = va_arg(args, void *);
+
+        code = curl.multi_setopt(multi, option, pointer);
+    }
     va_end(args);
     return code;
 }
@@ -202,16 +208,9 @@ curl_multi_remove_handle(CURLM *multi, CURL *handle)
 }
 
 CURLMcode
-curl_multi_perform(CURLM *multi, int *running)
+curl_multi_socket_action(CURLM *multi, curl_socket_t fd, int events, int *running)
 {
-    return curl.multi_perform(multi, running);
-}
-
-CURLMcode
-curl_multi_poll(CURLM *multi, struct curl_waitfd extra[], unsigned count, int timeout_ms,
-                int *ready)
-{
-    return curl.multi_poll(multi, extra, count, timeout_ms, ready);
+    return curl.multi_socket_action(multi, fd, events, running);
 }
 
 CURLMsg *

@@ -1,12 +1,14 @@
 /*
- * What http.c and http_curl.c share: the places for requests, without a word of libcurl's, so that
- * its header stays in one file.
+ * What the files of http share: the places for requests, without a word of libcurl's, so that its
+ * header stays in http_curl.c (one request), http_multi.c (many at once) and their loader.
  */
 #ifndef HARPSWEEP_HTTP_SLOT_H
 #define HARPSWEEP_HTTP_SLOT_H
 
 #include "buf.h"
 #include "http.h"
+
+#include <poll.h>
 
 #define HTTP_DETAIL_SIZE 256
 
@@ -33,7 +35,11 @@ struct http_slot {
 };
 
 struct http {
-    void *multi; /* libcurl's */
+    void *multi;        /* libcurl's */
+    struct pollfd *fds; /* its sockets, fd_count of them, and room for one more */
+    size_t fd_count;
+    int64_t
+        timer_at_ms; /* on the boot clock: when it wants to be called at the latest; -1: never */
     struct http_slot *slots;
     size_t slot_count;
     int active;
@@ -48,21 +54,28 @@ bool http_take_body(struct http_slot *slot, const char *data, size_t length);
 /* http.c: tells done() what became of a request and frees its place. */
 void http_finish(struct http_slot *slot, enum http_transport transport, const char *detail);
 
-/* http_curl.c: libcurl itself, and its multi handle; close also after an open that failed. */
-bool http_curl_open(struct http *http, int max_parallel, struct err *err) MUST_CHECK;
-void http_curl_close(struct http *http);
-
-/* http_curl.c: starts, or ends and forgets, the request of a slot. */
+/* http_curl.c: starts, or ends and forgets, the request of a slot; frees what it keeps. */
 bool http_curl_begin(struct http_slot *slot, const struct http_request *request) MUST_CHECK;
 void http_curl_end(struct http_slot *slot);
+void http_curl_free(struct http_slot *slot);
+
+/* http_curl.c: the request of a handle came to its end with that CURLcode. */
+void http_curl_ended(void *handle, int result);
 
 /* http_curl.c: status and content type ("" where there is none) of what was received. They stay
  * until the slot's next request. */
 void http_curl_read(struct http_slot *slot, long *ret_status, const char **ret_content_type);
 
-/* http_curl.c: does what can be done without waiting, finishing what ended; returns how many. */
-bool http_curl_work(struct http *http, int *ret_ended, struct err *err) MUST_CHECK;
-bool http_curl_poll(struct http *http, int extra_fd, bool extra_write, int timeout_ms,
-                    struct err *err) MUST_CHECK;
+/* http_multi.c: libcurl itself, and its multi handle; close also after an open that failed. */
+bool http_multi_open(struct http *http, int max_parallel, struct err *err) MUST_CHECK;
+void http_multi_close(struct http *http);
+bool http_multi_add(struct http *http, void *handle) MUST_CHECK;
+void http_multi_remove(struct http *http, void *handle);
+
+/* http_multi.c: does what is due by the clock, new requests included; returns how many ended. */
+bool http_multi_work(struct http *http, int *ret_ended, struct err *err) MUST_CHECK;
+/* http_multi.c: waits for a socket or the clock, and does what can be done then. */
+bool http_multi_poll(struct http *http, int extra_fd, bool extra_write, int timeout_ms,
+                     struct err *err) MUST_CHECK;
 
 #endif

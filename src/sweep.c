@@ -234,6 +234,7 @@ sweep_loop(struct sweep *sweep)
         sweep_start(sweep);
         idle = sweep->http == NULL || http_active(sweep->http) == 0;
         sweep_db_send(sweep, idle || sweep->aborting);
+        sweep_open_http(sweep);
         if (!sweep_has_work(sweep) || sweep_is_over(sweep)) {
             return;
         }

@@ -290,24 +290,19 @@ sweep_start_one(struct sweep *sweep, struct sweep_daemon *daemon)
     return false;
 }
 
-/* libcurl is initialised only once there is something to ask. */
-static bool
+void
 sweep_open_http(struct sweep *sweep)
 {
-    int held = 0;
+    bool due = false;
     struct err err;
 
-    for (size_t i = 0; i < sweep->daemon_count; i++) {
-        held += sweep->daemons[i].held;
+    for (size_t i = 0; i < sweep->daemon_count && !due; i++) {
+        due = sweep->daemons[i].due;
     }
-    if (sweep->http != NULL || held == 0) {
-        return sweep->http != NULL;
-    }
-    if (!http_open((int)sweep->conf->max_parallel, sweep_answered, sweep, &sweep->http, &err)) {
+    if (sweep->http == NULL && due && sweep->failure.kind == ERR_NONE &&
+        !http_open((int)sweep->conf->max_parallel, sweep_answered, sweep, &sweep->http, &err)) {
         sweep_fail(sweep, &err);
-        return false;
     }
-    return true;
 }
 
 void
@@ -316,7 +311,7 @@ sweep_start(struct sweep *sweep)
     size_t count = sweep->daemon_count;
 
     if (sweep->aborting || !sweep->hello_ok || sweep->failure.kind != ERR_NONE ||
-        !sweep_open_http(sweep)) {
+        sweep->http == NULL) {
         return;
     }
     for (size_t i = 0; i < count; i++) {

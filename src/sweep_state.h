@@ -138,6 +138,9 @@ void sweep_end_job(struct sweep *sweep, struct sweep_job *job, enum jobs_action 
 /* sweep_daemon.c */
 
 struct sweep_daemon *sweep_find_daemon(struct sweep *sweep, const char *name);
+/* Loads libcurl once a daemon is known to have due work, while the database thinks about which:
+ * a run that finds nothing never needs it. */
+void sweep_open_http(struct sweep *sweep);
 /* Starts every request that may start now. */
 void sweep_start(struct sweep *sweep);
 /* Gives back every job that has not been sent. */
