@@ -129,6 +129,80 @@ $$;
 comment on function harpsweep.end_jobs(bigint[], harpsweep.job_state, text) is
     'Makes locked open jobs kept or cancelled, or notes the wish on those that a run works on; returns how many ended at once. Used by the other functions.';
 
+create or replace function harpsweep.note_job(
+    daemon text, appid text, image_ref text, image_id text, event text, choice text, grace_hours int,
+    orphaned_at timestamptz, protocol text, host text, docker_socket_port int)
+returns bigint
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    job_id  bigint;
+    -- The grace is the settings', which the next run knows.
+    is_auto boolean := note_job.choice = 'grace' and note_job.grace_hours is null;
+    due_at  timestamptz := case when note_job.choice = 'now' then now()
+                                else note_job.orphaned_at + make_interval(hours => note_job.grace_hours) end;
+begin
+    insert into harpsweep.job as old (daemon, appid, image_ref, image_id, event, choice, state, orphaned_at,
+                                      grace_hours, not_before, next_at, protocol, host, docker_socket_port)
+    values (note_job.daemon, note_job.appid, note_job.image_ref, note_job.image_id, note_job.event,
+            note_job.choice,
+            case when is_auto then 'new' else 'pending' end::harpsweep.job_state,
+            note_job.orphaned_at,
+            case when note_job.choice = 'grace' then note_job.grace_hours end,
+            due_at,
+            case when is_auto then '-infinity' else due_at end,
+            note_job.protocol, note_job.host, note_job.docker_socket_port)
+    -- An open job for the same image: this event takes its place, and the later grace wins. A job
+    -- whose grace no run has fixed yet stays so, with what is known as the least. The number of
+    -- attempts is all that remains of the old one's life, and a claim on it is void.
+    on conflict (daemon, image_ref, coalesce(image_id, '')) where finished_at is null
+    do update set
+        appid = excluded.appid,
+        event = excluded.event,
+        choice = excluded.choice,
+        orphaned_at = excluded.orphaned_at,
+        (state, grace_hours, not_before, next_at) = (
+            select case when merged.is_auto then 'new' else 'pending' end::harpsweep.job_state,
+                   case when not merged.is_auto then excluded.grace_hours end,
+                   merged.not_before,
+                   case when merged.is_auto then '-infinity' else merged.not_before end
+            from (select excluded.choice = 'grace'
+                         and (excluded.grace_hours is null
+                              or (old.state = 'new' and old.choice = 'grace' and old.grace_hours is null))
+                             as is_auto,
+                         case when excluded.choice = 'now' then excluded.not_before
+                              else greatest(excluded.not_before, old.not_before,
+                                            case when old.state = 'new' and old.choice = 'grace' then
+                                                old.orphaned_at + make_interval(hours => old.grace_hours) end)
+                         end as not_before) as merged),
+        failures = 0, rechecks = 0, lost_claims = 0,
+        claim_token = null, claimed_by = null, claimed_at = null, end_wanted = null, hold_reason = null,
+        protocol = excluded.protocol, host = excluded.host, docker_socket_port = excluded.docker_socket_port,
+        http_status = null, bytes_freed = null, last_error = null, duration_ms = null
+    returning id into job_id;
+    return job_id;
+end
+$$;
+comment on function harpsweep.note_job(text, text, text, text, text, text, int, timestamptz, text, text, int) is
+    'Makes a job, or merges with the open one for the same image; its arguments are right already. Used by the other functions.';
+
+-- What nextcloud.sql, or nextcloud_absent.sql, defines: the same functions, with something to say or without.
+comment on function harpsweep.endpoint_of(text) is
+    'Where a daemon of Nextcloud''s is; no row for one that is unknown or has no HaRP. Used by the other functions.';
+comment on function harpsweep.news() is
+    'What a run has to know of Nextcloud, one row each: "nextcloud" (once; prefix and schema of its tables), "daemon" (detail: what is wrong with it), "look" (an app whose container is to be looked at; detail: its fingerprint), "gone" (an app that was removed unnoticed; see reconcile()).';
+comment on function harpsweep.reconcile() is
+    'Makes the jobs of apps that were removed while their trigger was not there or failed; returns how many.';
+comment on function harpsweep.observed(text[], text[], text[], text[], text[], bigint[], text[]) is
+    'Records which image each of these apps was seen with. A changed one makes a job for the one before; an open job for the one that is used again is cancelled. Returns what became of each: new, same, update, no container, changed meanwhile.';
+comment on function harpsweep.held(bigint[], text[], int, boolean, boolean) is
+    'Which of these jobs must not delete their image now, and why: what Nextcloud''s tables say (deploys that run, apps that use the image, …). images: the IDs that Docker told, null where it was not asked. delay_s: look again after so many seconds, null for in_use_recheck_hours.';
+comment on function harpsweep.deploys_beside(bigint[]) is
+    'Of these jobs, whose image was just deleted, those beside which a deploy runs on the same engine: it began after the last look, for held() holds a job while one runs.';
+comment on function harpsweep.nextcloud_settings() is
+    'AppAPI''s settings of the image cleanup, and no others of Nextcloud''s: for follow_nextcloud.';
+
 -- ---------------------------------------------------------------------- what others call
 
 create or replace function harpsweep.keep(daemon text, appid text) returns int
@@ -165,9 +239,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    job_id  bigint;
-    is_auto boolean; -- the grace is the settings', which the next run knows
-    due_at  timestamptz;
+    job_id   bigint;
+    endpoint harpsweep.job; -- for its three columns
 begin
     perform harpsweep.require_text('daemon', schedule.daemon, 64);
     perform harpsweep.require_text('appid', schedule.appid, 64);
@@ -194,47 +267,18 @@ begin
         return job_id;
     end if;
 
-    is_auto := schedule.choice = 'grace' and schedule.grace_hours is null;
-    due_at := case when schedule.choice = 'now' then now()
-                   else now() + make_interval(hours => schedule.grace_hours) end;
-
-    insert into harpsweep.job as old (daemon, appid, image_ref, image_id, event, choice, state,
-                                      grace_hours, not_before, next_at)
-    values (schedule.daemon, schedule.appid, schedule.image_ref, schedule.image_id, schedule.event,
-            schedule.choice,
-            case when is_auto then 'new' else 'pending' end::harpsweep.job_state,
-            case when schedule.choice = 'grace' then schedule.grace_hours end,
-            due_at,
-            case when is_auto then '-infinity' else due_at end)
-    -- An open job for the same image: this event takes its place, and the later grace wins. A job
-    -- whose grace no run has fixed yet stays so, with what is known as the least. The number of
-    -- attempts is all that remains of the old one's life, and a claim on it is void.
-    on conflict (daemon, image_ref, coalesce(image_id, '')) where finished_at is null
-    do update set
-        appid = excluded.appid,
-        event = excluded.event,
-        choice = excluded.choice,
-        orphaned_at = excluded.orphaned_at,
-        (state, grace_hours, not_before, next_at) = (
-            select case when merged.is_auto then 'new' else 'pending' end::harpsweep.job_state,
-                   case when not merged.is_auto then excluded.grace_hours end,
-                   merged.not_before,
-                   case when merged.is_auto then '-infinity' else merged.not_before end
-            from (select excluded.choice = 'grace'
-                         and (excluded.grace_hours is null
-                              or (old.state = 'new' and old.choice = 'grace' and old.grace_hours is null))
-                             as is_auto,
-                         case when excluded.choice = 'now' then excluded.not_before
-                              else greatest(excluded.not_before, old.not_before,
-                                            case when old.state = 'new' and old.choice = 'grace' then
-                                                old.orphaned_at + make_interval(hours => old.grace_hours) end)
-                         end as not_before) as merged),
-        failures = 0, rechecks = 0, lost_claims = 0,
-        claim_token = null, claimed_by = null, claimed_at = null, end_wanted = null, hold_reason = null,
-        protocol = null, host = null, docker_socket_port = null,
-        http_status = null, bytes_freed = null, last_error = null, duration_ms = null
-    returning id into job_id;
-    return job_id;
+    -- Where Nextcloud's tables say where the daemon is, the job remembers it: the name may mean
+    -- something else, or nothing, by the time that the job is due.
+    begin
+        select e.protocol, e.host, e.docker_socket_port
+        into endpoint.protocol, endpoint.host, endpoint.docker_socket_port
+        from harpsweep.endpoint_of(schedule.daemon) as e;
+    exception when others then
+        raise notice 'where the daemon is could not be noted: %', sqlerrm;
+    end;
+    return harpsweep.note_job(schedule.daemon, schedule.appid, schedule.image_ref, schedule.image_id,
+                              schedule.event, schedule.choice, schedule.grace_hours, now(),
+                              endpoint.protocol, endpoint.host, endpoint.docker_socket_port);
 end
 $$;
 comment on function harpsweep.schedule(text, text, text, text, text, int, text) is
@@ -308,7 +352,8 @@ as $$
 declare
     the_job harpsweep.job := harpsweep.lock_job(retry.job_id);
 begin
-    if the_job.state not in ('failed', 'in_use', 'unsupported', 'cancelled') or the_job.choice = 'keep' then
+    if the_job.state not in ('failed', 'in_use', 'unsupported', 'cancelled') or the_job.choice = 'keep'
+       or the_job.image_ref = '' then
         raise notice 'job % cannot be tried again: it is %', the_job.id, the_job.state
             using hint = 'Jobs that are failed, in_use, unsupported or cancelled can.';
         return false;

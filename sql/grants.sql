@@ -41,9 +41,22 @@ grant update (
 ) on harpsweep.job to harpsweep_worker;
 grant select, insert, delete on harpsweep.run to harpsweep_worker;
 grant select, insert, update, delete on harpsweep.daemon to harpsweep_worker;
-grant select on harpsweep.migration to harpsweep_worker;
+grant select on harpsweep.migration, harpsweep.nextcloud, harpsweep.exapp_image to harpsweep_worker;
+grant select, delete on harpsweep.intake_error to harpsweep_worker;
+grant delete on harpsweep.exapp_image to harpsweep_worker;
+-- What Nextcloud's tables say, without its secrets, and what is made of it.
+grant execute on function
+    harpsweep.news(),
+    harpsweep.nextcloud_settings(),
+    harpsweep.held(bigint[], text[], int, boolean, boolean),
+    harpsweep.deploys_beside(bigint[]),
+    harpsweep.observed(text[], text[], text[], text[], text[], bigint[], text[]),
+    harpsweep.reconcile(),
+    harpsweep.endpoint_of(text)
+to harpsweep_worker;
 grant select on harpsweep.jobs, harpsweep.daemon_health, harpsweep.daily to harpsweep_worker;
 
 -- Reader: the table itself stays closed, for the tokens of running claims are not for everybody.
 grant select on harpsweep.jobs, harpsweep.daemon_health, harpsweep.daily,
-    harpsweep.run, harpsweep.daemon, harpsweep.migration to harpsweep_reader;
+    harpsweep.run, harpsweep.daemon, harpsweep.migration, harpsweep.nextcloud, harpsweep.exapp_image,
+    harpsweep.intake_error to harpsweep_reader;

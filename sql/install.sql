@@ -2,6 +2,9 @@
 --
 --     psql -v ON_ERROR_STOP=1 -d nextcloud -f sql/install.sql
 --
+-- With -v nextcloud=on it also watches Nextcloud's tables, see intake_appapi.sql; with
+-- -v nextcloud=off it stops; without either it leaves that as it is.
+--
 -- May be run again at any time. As a superuser, or as a role that may create schemas in the
 -- database and (the first time in a cluster) roles. PostgreSQL 13 or later. Everything happens in
 -- one transaction: it is installed completely or not at all.
@@ -15,7 +18,7 @@
 \encoding UTF8
 
 -- The newest migration that these files know. A new one: its file, its block below, this number.
-\set latest 1
+\set latest 2
 
 begin;
 set local client_min_messages = warning;
@@ -62,11 +65,38 @@ select :installed < 1 as missing \gset
 \ir migrations/001_job.sql
 insert into harpsweep.migration (version, name) values (1, '001_job');
 \endif
+select :installed < 2 as missing \gset
+\if :missing
+\ir migrations/002_nextcloud.sql
+insert into harpsweep.migration (version, name) values (2, '002_nextcloud');
+\endif
+
+-- Whether Nextcloud's tables are watched: as asked for now, else as before.
+\set installing on
+\if :{?nextcloud}
+select :'nextcloud' in ('on', 'off') as valid, :'nextcloud' = 'on' as watched, :'nextcloud' = 'off' as unwatched \gset
+\if :valid
+\else
+do $$ begin raise exception 'nextcloud is neither on nor off'; end $$;
+\endif
+\else
+select exists (select from harpsweep.nextcloud) as watched, false as unwatched \gset
+\endif
+\if :unwatched
+\ir intake_remove.sql
+\endif
+\if :watched
+\ir intake_appapi.sql
+\else
+\ir nextcloud_absent.sql
+\endif
 
 \ir functions.sql
 \ir views.sql
 \ir grants.sql
 
 select max(version) as installed, current_database() as database from harpsweep.migration \gset
+select coalesce((select format(', and Nextcloud''s %s.%sex_apps is watched', n.schema_name, n.table_prefix)
+                 from harpsweep.nextcloud as n), '') as intake \gset
 commit;
-\echo harpsweep: schema version :installed is installed in database :database
+\echo harpsweep: schema version :installed is installed in database :database:intake

@@ -2,9 +2,12 @@
 
 # pylint: disable=missing-function-docstring
 
+import pathlib
 import threading
 import time
 
+MIGRATIONS = pathlib.Path(__file__).resolve().parents[2] / "sql" / "migrations"
+SCHEMA_VERSION = max(int(path.name.split("_")[0]) for path in MIGRATIONS.glob("*.sql"))
 ID = "sha256:" + "0123456789abcdef" * 4
 ROLES = ("harpsweep_writer", "harpsweep_worker", "harpsweep_reader")
 FINAL = "removed untagged absent in_use kept cancelled failed unsupported no_ref".split()

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness.program import PROGRAM, Program
-from harness.rows import ID, claim, finish, job, one, schedule, set_schema_version
+from harness.rows import ID, SCHEMA_VERSION, claim, finish, job, one, schedule, set_schema_version
 
 DAEMON = "harp"
 
@@ -33,7 +33,7 @@ def test_help_needs_no_settings(arguments):
 def test_version_names_the_schema():
     done = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("harpsweep ")
-    assert "schema version 1" in done.stdout
+    assert f"schema version {SCHEMA_VERSION}" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_no_schema_exit_78(empty_database, tmp_path):
 def test_newer_schema_exit_78(program, connection):
     set_schema_version(connection, 99)
     done = program("status", code=78)
-    assert "version 99, this program needs version 1" in done.err
+    assert f"version 99, this program needs version {SCHEMA_VERSION}" in done.err
 
 
 def test_full_disk_is_an_error(program, connection):
@@ -368,7 +368,7 @@ def test_check_is_content(program, harp):
     for words in (
         "PostgreSQL ",
         "it can be written to",
-        "schema harpsweep has version 1",
+        f"schema harpsweep has version {SCHEMA_VERSION}",
         "all privileges",
         "its clock and this host's agree",
         "HaRP 0.4.4 answers at " + harp.url,

@@ -12,6 +12,8 @@ import uuid
 
 import pytest
 
+from harness.rows import SCHEMA_VERSION
+
 QUERIES = sorted((pathlib.Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))
 HISTORY = 50_000
 QUEUE = 20_000
@@ -134,7 +136,7 @@ def test_with_nothing_open_a_run_touches_two_pages_whatever_the_history(filled):
 
 
 def test_a_claim_touches_what_it_takes(filled):
-    nodes = explain(filled, "claim", ["d0", "d1"], [50, 50], None, True, 24, TOKEN, "host:1", 120_000, 20, 1)
+    nodes = explain(filled, "claim", ["d0", "d1"], [50, 50], None, True, 24, TOKEN, "host:1", 120_000, 20, SCHEMA_VERSION)
     # job_pkey: the rows that were picked are updated by their id.
     assert_by_index(nodes, "job_due", "job_pkey")
     for node in job_scans(nodes):
@@ -149,7 +151,7 @@ def test_a_claim_looks_once_at_each_row_that_it_takes(filled):
            select 'fresh', 'app', 'fresh/app:' || i, 'pending', now() - interval '2 days', 24,
                   now() - interval '1 day', now() - interval '1 day'
              from generate_series(1, 300) i""")
-    nodes = explain(filled, "claim", ["fresh"], [256], None, True, 24, TOKEN, "host:1", 120_000, 20, 1)
+    nodes = explain(filled, "claim", ["fresh"], [256], None, True, 24, TOKEN, "host:1", 120_000, 20, SCHEMA_VERSION)
     assert_by_index(nodes, "job_due", "job_pkey")
     assert all(node["Actual Rows"] * node["Actual Loops"] <= 256 for node in job_scans(nodes))
 

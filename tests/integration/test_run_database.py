@@ -9,7 +9,7 @@ import pytest
 from harness.cluster import Cluster
 from harness.pgbouncer import PgBouncer
 from harness.program import Program
-from harness.rows import job, one, set_schema_version
+from harness.rows import SCHEMA_VERSION, job, one, set_schema_version
 from harness.rows import schedule as schedule_row
 
 
@@ -78,12 +78,12 @@ class TestRefusals:
         finally:
             cluster.execute("drop role nobody_at_all")
 
-    @pytest.mark.parametrize("version", [0, 2])
+    @pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
     def test_another_schema_version(self, program, harp, connection, version):
         number = schedule(connection)
         set_schema_version(connection, version)
         run = program("run", code=78)
-        assert f"schema harpsweep has version {version}, this program needs version 1" in run.err
+        assert f"schema harpsweep has version {version}, this program needs version {SCHEMA_VERSION}" in run.err
         assert job(connection, number)["attempts"] == 0
         assert harp.log() == []
 

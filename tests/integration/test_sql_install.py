@@ -10,9 +10,9 @@ import threading
 
 import pytest
 from harness.cluster import REPOSITORY, Cluster
-from harness.rows import ROLES, job, one, schedule
+from harness.rows import ROLES, SCHEMA_VERSION, job, one, schedule
 
-LATEST = 1
+LATEST = SCHEMA_VERSION
 
 
 @pytest.fixture(scope="module")

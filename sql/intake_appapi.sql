@@ -1,0 +1,253 @@
+-- Has harpsweep watch the tables of Nextcloud's AppAPI, so that the images of apps that are uninstalled
+-- or updated become jobs. Adds triggers to two of Nextcloud's tables and changes nothing else of them;
+-- "psql -v nextcloud=off -f sql/install.sql" removes them again. Run it as install.sql asks for with
+-- "-v nextcloud=on", or alone:
+--
+--     psql -v ON_ERROR_STOP=1 -d nextcloud -f sql/intake_appapi.sql
+--
+-- Variables, for a Nextcloud whose config.php names others: -v prefix=oc_ -v nextcloud_schema=public.
+-- May be run again at any time. Needs the right to create triggers on those tables: Nextcloud's own
+-- database user has it, and every superuser.
+
+\if :{?installing}
+\else
+\set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+\set SHOW_CONTEXT never
+\timing off
+\encoding UTF8
+begin;
+set local client_min_messages = warning;
+set local search_path = pg_catalog, pg_temp;
+do $$ begin perform pg_advisory_xact_lock(hashtext('harpsweep.install')); end $$;
+\endif
+\if :{?nextcloud_schema}
+set local harpsweep.nextcloud_schema = :'nextcloud_schema';
+\else
+set local harpsweep.nextcloud_schema = '';
+\endif
+\if :{?prefix}
+set local harpsweep.prefix = :'prefix';
+\else
+set local harpsweep.prefix = '';
+\endif
+
+-- Where Nextcloud's tables are: as told now, else as told before, else as Nextcloud does it. All that
+-- could fail half way is said here, in words.
+do $$
+declare
+    schema_name  text := current_setting('harpsweep.nextcloud_schema');
+    table_prefix text := current_setting('harpsweep.prefix');
+    owner        oid := (select nspowner from pg_namespace where nspname = 'harpsweep');
+    given        record;
+    missing      text[];
+begin
+    if to_regclass('harpsweep.nextcloud') is null then
+        raise exception 'there is no schema harpsweep in database %, or it is too old',
+                quote_ident(current_database())
+            using hint = 'Run sql/install.sql -v nextcloud=on: it installs both.';
+    end if;
+    if not pg_has_role(owner, 'member') then
+        raise exception 'schema harpsweep belongs to role %, and % is not a member of it', owner::regrole, current_user
+            using errcode = 'insufficient_privilege', hint = 'Run this as that role or as a superuser.';
+    end if;
+    select n.schema_name, n.table_prefix into given from harpsweep.nextcloud as n;
+    schema_name := coalesce(nullif(schema_name, ''), given.schema_name, 'public');
+    table_prefix := coalesce(nullif(table_prefix, ''), given.table_prefix, 'oc_');
+    perform set_config('harpsweep.nextcloud_schema', schema_name, true),
+            set_config('harpsweep.prefix', table_prefix, true);
+
+    select array_agg(format('%I.%I.%I', schema_name, table_prefix || w.relation, w.field) order by w.relation, w.field)
+    into missing
+    from (values ('ex_apps', 'id'), ('ex_apps', 'appid'), ('ex_apps', 'version'), ('ex_apps', 'daemon_config_name'),
+                 ('ex_apps', 'status'), ('ex_apps', 'created_time'),
+                 ('ex_apps_daemons', 'name'), ('ex_apps_daemons', 'accepts_deploy_id'),
+                 ('ex_apps_daemons', 'protocol'), ('ex_apps_daemons', 'host'), ('ex_apps_daemons', 'deploy_config'),
+                 ('appconfig', 'appid'), ('appconfig', 'configkey'), ('appconfig', 'configvalue'),
+                 ('appconfig', 'type')) as w (relation, field)
+    where not exists (
+        select from pg_attribute as a
+        where a.attrelid = to_regclass(format('%I.%I', schema_name, table_prefix || w.relation))
+          and a.attname = w.field and a.attnum > 0 and not a.attisdropped);
+    if missing is not null then
+        raise exception 'these columns of Nextcloud''s are not in database %: %', quote_ident(current_database()),
+                array_to_string(missing, ', ')
+            using hint = 'Is this Nextcloud''s database, with AppAPI installed? -v prefix=… is its dbtableprefix, '
+                         '-v nextcloud_schema=… the schema of its tables.';
+    end if;
+    select array_agg(format('%I.%I', schema_name, table_prefix || w.relation) order by w.relation) into missing
+    from unnest('{ex_apps,ex_apps_daemons,appconfig}'::text[]) as w (relation)
+    where not has_table_privilege(owner, format('%I.%I', schema_name, table_prefix || w.relation), 'select');
+    if missing is not null then
+        raise exception 'role %, which owns schema harpsweep, may not read %', owner::regrole,
+                array_to_string(missing, ', ')
+            using errcode = 'insufficient_privilege',
+                  hint = format('grant select on %s to %s;', array_to_string(missing, ', '), owner::regrole);
+    end if;
+end
+$$;
+
+-- What Nextcloud's tables say. As the owner of schema harpsweep; no name of Nextcloud's is anywhere else.
+do $$
+declare
+    -- A deploy_config is whatever PHP wrote: an empty list where an object was meant, a number as a
+    -- string. Nothing of it may raise, for the triggers read it as well.
+    ddl text[] := array[
+$ddl$
+create or replace function harpsweep.fingerprint(id bigint, created_time bigint, status json) returns text
+language sql immutable set search_path = pg_catalog, pg_temp
+as $body$ select concat_ws(' ', id, coalesce(status ->> 'deploy_start_time', created_time::text)) $body$
+$ddl$,
+$ddl$
+comment on function harpsweep.fingerprint(bigint, bigint, json) is
+    'Tells one deploy of an app from the next: AppAPI notes in the status when a deploy begins, and a new row is a new app.'
+$ddl$,
+$ddl$
+create or replace function harpsweep.endpoint_from(given_protocol text, given_host text, deploy_config json)
+returns table (protocol text, host text, docker_socket_port int)
+language sql immutable set search_path = pg_catalog, pg_temp
+as $body$
+    select lower($1), rtrim($2, '/'),
+           case when p.port ~ '^[1-9][0-9]{0,4}$' and p.port::int <= 65535 then p.port::int end
+    from (select case json_typeof($3 -> 'harp') when 'object' then $3 #>> '{harp,docker_socket_port}' end as port) as p
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.endpoint_from(text, text, json) is
+    'Where a daemon is, out of a row of AppAPI''s: docker_socket_port may be a number or a string there.'
+$ddl$,
+$ddl$
+create or replace function harpsweep.local_registries(deploy_config json) returns text[]
+language sql immutable set search_path = pg_catalog, pg_temp
+as $body$
+    select array_agg(rtrim(r.value ->> 'from', '/') order by 1)
+    from (select value from json_array_elements(
+              case json_typeof($1 -> 'registries') when 'array' then $1 -> 'registries' else '[]' end)
+          union all
+          select value from json_each(
+              case json_typeof($1 -> 'registries') when 'object' then $1 -> 'registries' else '{}' end)) as r
+    where json_typeof(r.value) = 'object' and r.value ->> 'to' = 'local' and r.value ->> 'from' <> ''
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.local_registries(json) is
+    'The registries whose images AppAPI does not pull, because a daemon maps them to "local".'
+$ddl$,
+$ddl$
+create or replace function harpsweep.nextcloud_apps()
+returns table (appid text, daemon text, version text, fingerprint text, deploy int, error text, began_at timestamptz)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $body$
+    select a.appid::text, a.daemon_config_name::text, a.version::text,
+           harpsweep.fingerprint(a.id, a.created_time, a.status),
+           case when a.status ->> 'deploy' ~ '^[0-9]{1,3}$' then (a.status ->> 'deploy')::int else 0 end,
+           coalesce(a.status ->> 'error', ''),
+           to_timestamp(case when a.status ->> 'deploy_start_time' ~ '^[0-9]{1,11}$'
+                             then (a.status ->> 'deploy_start_time')::float8 else a.created_time::float8 end)
+    from @ex_apps@ as a
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.nextcloud_apps() is
+    'AppAPI''s table of apps, without its secrets: how far the deploy is (percent), what went wrong with it, and when it began.'
+$ddl$,
+$ddl$
+create or replace function harpsweep.nextcloud_daemons()
+returns table (daemon text, protocol text, host text, docker_socket_port int, local_registries text[], problem text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $body$
+    select d.name::text, e.protocol, e.host, e.docker_socket_port, harpsweep.local_registries(d.deploy_config),
+           case when d.accepts_deploy_id <> 'docker-install'
+                    then format('daemon %s deploys by %s, not with Docker', d.name, d.accepts_deploy_id)
+                when json_typeof(d.deploy_config -> 'harp') is distinct from 'object'
+                     or (d.deploy_config ->> 'harp') ~ '^\s*\{\s*\}\s*$'
+                    then format('daemon %s uses Docker without HaRP', d.name)
+                when starts_with(d.host, '/')
+                    then format('daemon %s is a Unix socket, %s: HaRP has an address', d.name, d.host)
+                when e.docker_socket_port is null
+                    then format('daemon %s has no valid docker_socket_port', d.name)
+           end
+    from @ex_apps_daemons@ as d
+         cross join lateral harpsweep.endpoint_from(d.protocol, d.host, d.deploy_config) as e
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.nextcloud_daemons() is
+    'AppAPI''s table of daemons, without its passwords. problem: why images there cannot be deleted; null where they can.'
+$ddl$,
+$ddl$
+create or replace function harpsweep.nextcloud_settings()
+returns table (name text, value text, type int)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $body$
+    select c.configkey::text, c.configvalue, c.type::int
+    from @appconfig@ as c
+    where c.appid = 'app_api' and c.configkey in ('image_cleanup_enabled', 'image_cleanup_grace_hours')
+$body$
+$ddl$];
+    statement text;
+    relation  text;
+begin
+    execute format('set local role %s', (select nspowner::regrole from pg_namespace where nspname = 'harpsweep'));
+    foreach statement in array ddl loop
+        foreach relation in array '{ex_apps,ex_apps_daemons,appconfig}'::text[] loop
+            statement := replace(statement, '@' || relation || '@',
+                                 format('%I.%I', current_setting('harpsweep.nextcloud_schema'),
+                                        current_setting('harpsweep.prefix') || relation));
+        end loop;
+        execute statement;
+    end loop;
+    insert into harpsweep.nextcloud (schema_name, table_prefix)
+    values (current_setting('harpsweep.nextcloud_schema'), current_setting('harpsweep.prefix'))
+    on conflict (one) do update set schema_name = excluded.schema_name, table_prefix = excluded.table_prefix;
+end
+$$;
+\ir nextcloud.sql
+
+-- The triggers, as whoever runs this: the owner of schema harpsweep needs no right on Nextcloud's tables
+-- but to read them. Those that are there stay, so that an upgrade takes no lock on a table of Nextcloud's.
+reset role;
+set local lock_timeout = '10s';
+do $$
+declare
+    wanted record;
+    old    record;
+begin
+    for wanted in
+        select to_regclass(format('%I.%I', current_setting('harpsweep.nextcloud_schema'),
+                                  current_setting('harpsweep.prefix') || w.relation)) as relation, w.function_name, w.events
+        from (values ('ex_apps', 'on_exapp', 'update or delete'),
+                     ('ex_apps_daemons', 'on_daemon', 'update or delete')) as w (relation, function_name, events)
+    loop
+        for old in -- on tables of another prefix
+            select t.tgname, t.tgrelid from pg_trigger as t
+            where t.tgfoid = to_regproc('harpsweep.' || wanted.function_name) and t.tgrelid <> wanted.relation
+        loop
+            execute format('drop trigger %I on %s', old.tgname, old.tgrelid::regclass);
+        end loop;
+        continue when exists (select from pg_trigger as t
+                              where t.tgrelid = wanted.relation
+                                and t.tgfoid = to_regproc('harpsweep.' || wanted.function_name));
+        execute format('create trigger harpsweep after %s on %s for each row execute function harpsweep.%I()',
+                       wanted.events, wanted.relation, wanted.function_name);
+    end loop;
+exception when lock_not_available then
+    raise exception 'a table of Nextcloud''s is locked by somebody; nothing was changed'
+        using hint = 'Try again when the long transaction or the backup is over.';
+end
+$$;
+do $$
+begin
+    execute format('set local role %s', (select nspowner::regrole from pg_namespace where nspname = 'harpsweep'));
+end
+$$;
+
+\if :{?installing}
+\else
+\ir grants.sql
+select current_setting('harpsweep.nextcloud_schema') as schema, current_setting('harpsweep.prefix') as prefix \gset
+commit;
+\echo harpsweep: watches :schema.:prefix''ex_apps and :schema.:prefix''ex_apps_daemons
+\endif

@@ -1,0 +1,440 @@
+-- Part of intake_appapi.sql: what harpsweep makes of Nextcloud's tables. Everything here reads them
+-- through the functions nextcloud_apps(), nextcloud_daemons() and nextcloud_settings(), which
+-- intake_appapi.sql writes for their schema and prefix; nothing here writes them.
+--
+-- None of it is bound to a column of Nextcloud's: no view, no trigger with a condition or a list of
+-- columns. So Nextcloud may change its tables as it likes, and what no longer fits is an error of
+-- harpsweep's, never one of Nextcloud's.
+
+-- ------------------------------------------------------------------------------ the triggers
+
+create or replace function harpsweep.note_intake_error(
+    source text, subject text, code text, message text, context text)
+returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    insert into harpsweep.intake_error as e (source, code, message, context, subject)
+    values (note_intake_error.source, note_intake_error.code, left(note_intake_error.message, 2000),
+            left(note_intake_error.context, 2000), left(note_intake_error.subject, 200))
+    on conflict (source, code, left(message, 200)) do update set
+        times = e.times + 1, last_at = clock_timestamp(), context = excluded.context, subject = excluded.subject;
+exception when query_canceled or assert_failure or others then
+    -- Nothing is left to write to but the server's log.
+    raise log 'harpsweep: % of %: % (SQLSTATE %); and it could not be noted: % (SQLSTATE %)',
+        note_intake_error.source, note_intake_error.subject, note_intake_error.message, note_intake_error.code,
+        sqlerrm, sqlstate;
+end
+$$;
+comment on function harpsweep.note_intake_error(text, text, text, text, text) is
+    'Counts a failure of a trigger in harpsweep.intake_error, or, where that fails too, tells the server''s log. Never raises. Used by the triggers.';
+
+create or replace function harpsweep.exapp_gone(appid text, daemon text, fingerprint text, at timestamptz)
+returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    seen harpsweep.exapp_image;
+    d    record;
+begin
+    update harpsweep.exapp_image as i
+    set superseded_at = exapp_gone.at, superseded_by = 'uninstall'
+    where i.appid = exapp_gone.appid and i.superseded_at is null
+    returning i.* into seen;
+
+    if (select n.notes_jobs from harpsweep.nextcloud as n) then
+        return; -- AppAPI says itself what is to be deleted
+    end if;
+    select * into d from harpsweep.nextcloud_daemons() as n
+    where n.daemon = coalesce(seen.daemon, exapp_gone.daemon);
+
+    if d.problem is not null and seen.image_ref is null then
+        insert into harpsweep.job (daemon, appid, image_ref, event, state, orphaned_at, next_at, finished_at,
+                                   hold_reason)
+        values (exapp_gone.daemon, exapp_gone.appid, '', 'uninstall', 'unsupported', exapp_gone.at, null, now(),
+                d.problem);
+        return;
+    end if;
+    if seen.image_ref is not null then
+        perform harpsweep.note_job(seen.daemon, seen.appid, seen.image_ref, seen.image_id, 'uninstall', 'grace',
+                                   null, exapp_gone.at, seen.protocol, seen.host, seen.docker_socket_port);
+    end if;
+    if seen.image_ref is null or seen.fingerprint <> exapp_gone.fingerprint then
+        insert into harpsweep.job (daemon, appid, image_ref, event, state, orphaned_at, next_at, finished_at,
+                                   protocol, host, docker_socket_port, hold_reason)
+        values (exapp_gone.daemon, exapp_gone.appid, '', 'uninstall', 'no_ref', exapp_gone.at, null, now(),
+                d.protocol, d.host, d.docker_socket_port,
+                case when seen.image_ref is null
+                     then 'the app was removed before its image was ever seen'
+                     else 'the app was removed before the image of its last deploy was seen' end
+                || '; where one was left: harpsweep adopt --daemon ' || exapp_gone.daemon || ' REFERENCE');
+    end if;
+end
+$$;
+comment on function harpsweep.exapp_gone(text, text, text, timestamptz) is
+    'An app was removed: makes the job for the image that it was last seen with. Used by the trigger and by reconcile().';
+
+create or replace function harpsweep.on_exapp() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '200ms'
+as $$
+declare
+    code    text;
+    message text;
+    context text;
+begin
+    if tg_op = 'UPDATE' then
+        -- By far the most frequent: AppAPI counts the percents of a pull. Only the end of a deploy matters.
+        if (new.status ->> 'deploy') = '100' and (old.status ->> 'deploy') is distinct from '100' then
+            update harpsweep.exapp_image as i
+            set deployed_at = clock_timestamp()
+            where i.appid = new.appid and i.superseded_at is null;
+        end if;
+    else
+        perform harpsweep.exapp_gone(
+            old.appid, old.daemon_config_name,
+            harpsweep.fingerprint(old.id, old.created_time, old.status), clock_timestamp());
+    end if;
+    return null;
+exception when query_canceled or assert_failure or others then
+    get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
+    begin
+        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), to_jsonb(old) ->> 'appid',
+                                            code, message, context);
+    exception when query_canceled or assert_failure or others then
+        null; -- the schema is damaged; Nextcloud is not to suffer from it
+    end;
+    return null;
+end
+$$;
+comment on function harpsweep.on_exapp() is
+    'Trigger on AppAPI''s table of apps: a deploy that ended is noted, an app that was removed makes a job. Never raises, and waits for no lock longer than 200 ms; what fails is in harpsweep.intake_error.';
+
+create or replace function harpsweep.freeze_endpoint(
+    daemon text, protocol text, host text, docker_socket_port int, flush boolean)
+returns int
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    flushed int;
+begin
+    -- Locked in one order everywhere, so that two callers never wait for each other.
+    perform from harpsweep.job as j
+    where j.daemon = freeze_endpoint.daemon and j.next_at is not null
+    order by j.id for update;
+    update harpsweep.job as j
+    set protocol = freeze_endpoint.protocol, host = freeze_endpoint.host,
+        docker_socket_port = freeze_endpoint.docker_socket_port
+    where j.daemon = freeze_endpoint.daemon and j.next_at is not null and j.host is null;
+    if not freeze_endpoint.flush then
+        return 0;
+    end if;
+    -- Their choice stays what it is: nobody asked for these images to go, and what protects them and
+    -- whether cleanup is enabled holds as before.
+    update harpsweep.job as j
+    set state = 'pending', not_before = least(coalesce(j.not_before, now()), now()), next_at = now(),
+        grace_hours = coalesce(j.grace_hours, 0), hold_reason = null
+    where j.daemon = freeze_endpoint.daemon and j.next_at is not null
+      and j.state in ('new', 'pending') and j.choice <> 'keep';
+    get diagnostics flushed = row_count;
+    return flushed;
+end
+$$;
+comment on function harpsweep.freeze_endpoint(text, text, text, int, boolean) is
+    'Notes in the open jobs of a daemon where it was, and makes them due at once where it goes away. Used by the trigger.';
+
+create or replace function harpsweep.on_daemon() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '200ms'
+as $$
+declare
+    code    text;
+    message text;
+    context text;
+    before  record;
+    after   record;
+begin
+    select * into before from harpsweep.endpoint_from(old.protocol, old.host, old.deploy_config);
+    if tg_op = 'UPDATE' then
+        select * into after from harpsweep.endpoint_from(new.protocol, new.host, new.deploy_config);
+        if (before.protocol, before.host, before.docker_socket_port)
+           is distinct from (after.protocol, after.host, after.docker_socket_port) then
+            perform harpsweep.freeze_endpoint(old.name, before.protocol, before.host, before.docker_socket_port, false);
+        end if;
+    else
+        perform harpsweep.freeze_endpoint(old.name, before.protocol, before.host, before.docker_socket_port, true);
+    end if;
+    return null;
+exception when query_canceled or assert_failure or others then
+    get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
+    begin
+        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), to_jsonb(old) ->> 'name',
+                                            code, message, context);
+    exception when query_canceled or assert_failure or others then
+        null; -- the schema is damaged; Nextcloud is not to suffer from it
+    end;
+    return null;
+end
+$$;
+comment on function harpsweep.on_daemon() is
+    'Trigger on AppAPI''s table of daemons: the open jobs of one that changes or goes away remember where it was, and those of one that goes away are due at once. Never raises, and waits for no lock longer than 200 ms; what fails is in harpsweep.intake_error.';
+
+-- ------------------------------------------------------------------- what the program asks
+
+create or replace function harpsweep.endpoint_of(daemon text)
+returns table (protocol text, host text, docker_socket_port int)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select d.protocol, d.host, d.docker_socket_port
+    from harpsweep.nextcloud_daemons() as d
+    where d.daemon = endpoint_of.daemon and d.problem is null
+$$;
+-- What an app is to a delete: its engine, whether it is being deployed, and what it was seen with.
+create or replace function harpsweep.engine_apps()
+returns table (
+    appid text, daemon text, protocol text, host text, docker_socket_port int, deploying boolean,
+    began_at timestamptz, failed text, complete boolean, seen boolean, image_ref text, image_id text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select a.appid, a.daemon, d.protocol, d.host, d.docker_socket_port,
+           -- PHP that was killed leaves an unfinished deploy for ever.
+           a.error = '' and a.deploy < 100 and a.began_at > now() - interval '2 hours',
+           a.began_at,
+           case when a.error <> '' and a.deploy < 100 then a.error end,
+           a.deploy >= 100,
+           i.fingerprint is not distinct from a.fingerprint
+               and (i.protocol, i.host, i.docker_socket_port)
+                   is not distinct from (d.protocol, d.host, d.docker_socket_port),
+           i.image_ref, i.image_id
+    from harpsweep.nextcloud_apps() as a
+         left join harpsweep.nextcloud_daemons() as d on d.daemon = a.daemon
+         left join harpsweep.exapp_image as i on i.appid = a.appid and i.superseded_at is null
+    where d.problem is null
+$$;
+comment on function harpsweep.engine_apps() is
+    'Nextcloud''s apps on daemons with HaRP, with what a delete on their engine has to know of them. Used by the other functions.';
+
+create or replace function harpsweep.news()
+returns table (kind text, name text, daemon text, detail text, protocol text, host text, docker_socket_port int)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    with daemons as materialized (select * from harpsweep.nextcloud_daemons()),
+         apps as materialized (select * from harpsweep.nextcloud_apps())
+    select 'nextcloud', n.table_prefix, null, n.schema_name, null, null, null
+    from harpsweep.nextcloud as n
+    union all
+    select 'daemon', d.daemon, d.daemon, d.problem, d.protocol, d.host, d.docker_socket_port
+    from daemons as d
+    union all
+    select 'look', a.appid, a.daemon, a.fingerprint, d.protocol, d.host, d.docker_socket_port
+    from apps as a
+         join daemons as d on d.daemon = a.daemon and d.problem is null
+         left join harpsweep.exapp_image as i on i.appid = a.appid and i.superseded_at is null
+    where a.deploy >= 100
+      and (i.fingerprint is distinct from a.fingerprint
+           or (i.protocol, i.host, i.docker_socket_port)
+              is distinct from (d.protocol, d.host, d.docker_socket_port))
+    union all
+    -- Removed, and its trigger did not tell.
+    select 'gone', i.appid, i.daemon, null, null, null, null
+    from harpsweep.exapp_image as i
+    where i.superseded_at is null
+      and not exists (select from apps as a where a.appid = i.appid)
+$$;
+create or replace function harpsweep.reconcile() returns int
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    i harpsweep.exapp_image;
+    n int := 0;
+begin
+    for i in
+        select e.* from harpsweep.exapp_image as e
+        where e.superseded_at is null
+          and not exists (select from harpsweep.nextcloud_apps() as a where a.appid = e.appid)
+        order by e.appid for update skip locked
+    loop
+        perform harpsweep.exapp_gone(i.appid, i.daemon, null, now());
+        n := n + 1;
+    end loop;
+    return n;
+end
+$$;
+create or replace function harpsweep.observed(
+    appids text[], daemons text[], fingerprints text[], refs text[], images text[], sizes bigint[],
+    containers text[])
+returns table (appid text, what text, job_id bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    o     record;
+    app   record;
+    old   harpsweep.exapp_image;
+    again bigint[];
+begin
+    for o in
+        select u.* from unnest(appids, daemons, fingerprints, refs, images, sizes, containers)
+                        as u (appid, daemon, fingerprint, image_ref, image_id, bytes, container)
+        order by u.appid
+    loop
+        select a.version, d.protocol, d.host, d.docker_socket_port into app
+        from harpsweep.nextcloud_apps() as a
+             join harpsweep.nextcloud_daemons() as d on d.daemon = a.daemon
+        where a.appid = o.appid and a.daemon = o.daemon and a.fingerprint = o.fingerprint and a.deploy >= 100;
+        appid := o.appid;
+        job_id := null;
+        if not found then
+            what := 'changed meanwhile'; -- what was seen may be what was there before
+            return next;
+            continue;
+        end if;
+
+        select i.* into old from harpsweep.exapp_image as i
+        where i.appid = o.appid and i.superseded_at is null
+        for update;
+        what := case when not found then 'new'
+                     when o.image_ref is null then 'no container'
+                     when old.image_ref is null then 'new'
+                     when (old.image_ref, old.image_id) is distinct from (o.image_ref, o.image_id) then 'update'
+                     else 'same' end;
+
+        if what = 'update' then
+            update harpsweep.exapp_image as i
+            set superseded_at = coalesce(i.deployed_at, now()), superseded_by = 'update'
+            where i.id = old.id;
+            if not (select n.notes_jobs from harpsweep.nextcloud as n) then
+                job_id := harpsweep.note_job(
+                    old.daemon, old.appid, old.image_ref, old.image_id, 'update', 'grace', null,
+                    coalesce(old.deployed_at, now()), old.protocol, old.host, old.docker_socket_port);
+            end if;
+        end if;
+        if what in ('new', 'update') and (old.id is null or what = 'update') then
+            insert into harpsweep.exapp_image (appid, daemon, protocol, host, docker_socket_port, version, image_ref,
+                                               image_id, bytes, container, fingerprint)
+            values (o.appid, o.daemon, app.protocol, app.host, app.docker_socket_port, app.version, o.image_ref,
+                    o.image_id, o.bytes, o.container, o.fingerprint)
+            on conflict (appid) where superseded_at is null do nothing; -- another run was faster
+        else
+            update harpsweep.exapp_image as i
+            set daemon = o.daemon, protocol = app.protocol, host = app.host,
+                docker_socket_port = app.docker_socket_port, version = app.version,
+                image_ref = coalesce(o.image_ref, i.image_ref), image_id = coalesce(o.image_id, i.image_id),
+                bytes = coalesce(o.bytes, i.bytes), container = o.container, fingerprint = o.fingerprint,
+                deployed_at = null, seen_at = now()
+            where i.id = old.id;
+        end if;
+
+        -- A job about the image that the app runs now has lost its reason. One about the same image
+        -- under another name has not: held() holds it until the app has moved on.
+        select array_agg(j.id) into again
+        from (select j.id from harpsweep.job as j
+              where j.appid = o.appid and j.daemon = o.daemon and j.next_at is not null
+                and j.image_ref = o.image_ref and coalesce(j.image_id, o.image_id) = o.image_id
+                and j.event <> 'manual'
+              order by j.id for update) as j;
+        perform harpsweep.end_jobs(again, 'cancelled', format('app %s uses this image again', o.appid));
+        return next;
+    end loop;
+end
+$$;
+create or replace function harpsweep.held(
+    ids bigint[], images text[], keep_previous int, protect boolean, by_name boolean)
+returns table (id bigint, reason text, delay_s int)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    with apps as materialized (select * from harpsweep.engine_apps()),
+         daemons as materialized (select * from harpsweep.nextcloud_daemons()),
+         asked as materialized (
+             select j.id, j.daemon, j.appid, j.image_ref, coalesce(q.image_id, j.image_id) as image_id, j.event,
+                    j.choice, j.host is not null as has_snapshot, d.daemon is not null as is_known, d.local_registries,
+                    coalesce(j.protocol, d.protocol) as protocol, coalesce(j.host, d.host) as host,
+                    coalesce(j.docker_socket_port, d.docker_socket_port) as docker_socket_port,
+                    d.protocol as protocol_now, d.host as host_now, d.docker_socket_port as port_now
+             from unnest(ids, images) as q (id, image_id)
+                  join harpsweep.job as j on j.id = q.id
+                  left join daemons as d on d.daemon = j.daemon),
+         -- One engine has several names: a daemon for CPUs and one for GPUs often share it.
+         neighbour as materialized (
+             select q.id, a.appid, a.deploying, a.began_at, a.failed, a.complete, a.seen, a.image_ref, a.image_id,
+                    a.appid = q.appid as is_own
+             from asked as q
+                  join apps as a on a.daemon = q.daemon
+                      or (a.protocol, a.host, a.docker_socket_port) = (q.protocol, q.host, q.docker_socket_port))
+    select q.id, h.reason, h.delay_s
+    from asked as q
+         cross join lateral (
+             select 1 as rank,
+                    format('daemon %s is at %s://%s, port %s, now; the image is at %s://%s, port %s', q.daemon,
+                           q.protocol_now, q.host_now, q.port_now, q.protocol, q.host, q.docker_socket_port) as reason,
+                    3600 as delay_s
+             where q.is_known and q.has_snapshot
+               and (q.protocol, q.host, q.docker_socket_port)
+                   is distinct from (q.protocol_now, q.host_now, q.port_now)
+             union all
+             select 2, format('deploy of app %s running on this engine since %s', n.appid,
+                              to_char(n.began_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')), 300
+             from neighbour as n where n.id = q.id and n.deploying
+             union all
+             select 3, format('the last deploy of app %s failed (%s): its old images are the way back', n.appid,
+                              left(n.failed, 100)), 3600
+             from neighbour as n where n.id = q.id and n.is_own and n.failed is not null
+             union all
+             select 4, format('app %s was deployed on this engine, and which image it uses is not known yet', n.appid), 120
+             from neighbour as n where n.id = q.id and n.complete and not n.seen
+             union all
+             select 5, format('app %s uses this image', n.appid), 3600
+             from neighbour as n
+             where n.id = q.id
+               and (n.image_id = q.image_id
+                    or (n.image_ref = q.image_ref and (by_name or n.image_id is null or q.image_id is null)))
+             union all
+             select 6, format('job %s for the same image waits until %s', o.id,
+                              coalesce(to_char(o.not_before at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
+                                       'its grace ends')), 3600
+             from harpsweep.job as o
+             where q.choice <> 'now' and o.id <> q.id and o.next_at is not null
+               and (o.image_id = q.image_id
+                    or (o.image_ref = q.image_ref and (by_name or o.image_id is null or q.image_id is null)))
+               and coalesce(o.not_before, 'infinity') > now() and o.choice = 'grace'
+               and (o.daemon = q.daemon
+                    or (o.protocol, o.host, o.docker_socket_port) = (q.protocol, q.host, q.docker_socket_port))
+             union all
+             select 7, format('one of the %s images of app %s before its own that keep_previous keeps', keep_previous,
+                              q.appid), null
+             where q.choice <> 'now' and q.event = 'update' and keep_previous > 0
+               and exists (select from neighbour as n where n.id = q.id and n.is_own)
+               and q.image_id in (
+                   select b.image_id
+                   from harpsweep.exapp_image as b
+                   where b.appid = q.appid and b.superseded_at is not null and b.image_id is not null
+                     and not exists (select from neighbour as n
+                                     where n.id = q.id and n.is_own and n.image_id = b.image_id)
+                   group by b.image_id
+                   order by max(b.superseded_at) desc
+                   limit keep_previous)
+             union all
+             select 8, format('registry %s of daemon %s is "local" in Nextcloud: the image was loaded by hand', r.name,
+                              q.daemon), null
+             from unnest(q.local_registries) as r (name)
+             where protect and q.choice <> 'now' and starts_with(q.image_ref, r.name || '/')
+             order by rank, reason
+             limit 1) as h
+$$;
+create or replace function harpsweep.deploys_beside(ids bigint[])
+returns table (id bigint, appid text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select j.id, min(a.appid)
+    from harpsweep.job as j
+         left join harpsweep.nextcloud_daemons() as d on d.daemon = j.daemon
+         join harpsweep.engine_apps() as a
+           on a.deploying
+          and (a.daemon = j.daemon
+               or (a.protocol, a.host, a.docker_socket_port)
+                  = (coalesce(j.protocol, d.protocol), coalesce(j.host, d.host),
+                     coalesce(j.docker_socket_port, d.docker_socket_port)))
+    where j.id = any (ids)
+    group by j.id
+$$;
