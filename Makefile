@@ -18,14 +18,19 @@ SOURCES := \
 	src/cli_reader.c \
 	src/cli_spec.c \
 	src/clock.c \
+	src/cmd_adopt.c \
 	src/cmd_change.c \
 	src/cmd_check.c \
 	src/cmd_check_db.c \
+	src/cmd_check_nextcloud.c \
 	src/cmd_check_report.c \
 	src/cmd_job.c \
 	src/cmd_list.c \
+	src/cmd_observe.c \
+	src/cmd_plan.c \
 	src/cmd_run.c \
 	src/cmd_schedule.c \
+	src/cmd_session.c \
 	src/cmd_show.c \
 	src/cmd_status.c \
 	src/cmd_status_view.c \
@@ -35,6 +40,7 @@ SOURCES := \
 	src/conf_show.c \
 	src/db.c \
 	src/db_args.c \
+	src/db_exchange.c \
 	src/err.c \
 	src/gateway.c \
 	src/http.c \
@@ -43,25 +49,35 @@ SOURCES := \
 	src/http_multi.c \
 	src/imageref.c \
 	src/jobs.c \
+	src/jobs_news.c \
 	src/json_out.c \
 	src/keyfile.c \
+	src/lane.c \
 	src/ledger.c \
 	src/log.c \
 	src/main.c \
 	src/mem.c \
+	src/nextcloud.c \
 	src/printable.c \
 	src/probe.c \
 	src/reply.c \
 	src/reply_text.c \
+	src/roster.c \
 	src/sig.c \
 	src/sqlstate.c \
+	src/survey.c \
 	src/sweep.c \
 	src/sweep_ask.c \
 	src/sweep_claim.c \
 	src/sweep_daemon.c \
 	src/sweep_db.c \
+	src/sweep_job.c \
+	src/sweep_look.c \
+	src/sweep_news.c \
+	src/sweep_record.c \
 	src/table.c \
 	src/verdict.c \
+	src/verdict_container.c \
 	src/verdict_inspect.c \
 	src/verdict_rows.c
 

@@ -200,6 +200,8 @@ comment on function harpsweep.held(bigint[], text[], int, boolean, boolean) is
     'Which of these jobs must not delete their image now, and why: what Nextcloud''s tables say (deploys that run, apps that use the image, …). images: the IDs that Docker told, null where it was not asked. delay_s: look again after so many seconds, null for in_use_recheck_hours.';
 comment on function harpsweep.deploys_beside(bigint[]) is
     'Of these jobs, whose image was just deleted, those beside which a deploy runs on the same engine: it began after the last look, for held() holds a job while one runs.';
+comment on function harpsweep.nextcloud_state() is
+    'How Nextcloud''s tables are watched, for "harpsweep check": how many of the two triggers are active, how many apps are on daemons with HaRP and how many of those still have to be looked at, and whether AppAPI cleans up by itself.';
 comment on function harpsweep.nextcloud_settings() is
     'AppAPI''s settings of the image cleanup, and no others of Nextcloud''s: for follow_nextcloud.';
 

@@ -48,6 +48,7 @@ grant delete on harpsweep.exapp_image to harpsweep_worker;
 grant execute on function
     harpsweep.news(),
     harpsweep.nextcloud_settings(),
+    harpsweep.nextcloud_state(),
     harpsweep.held(bigint[], text[], int, boolean, boolean),
     harpsweep.deploys_beside(bigint[]),
     harpsweep.observed(text[], text[], text[], text[], text[], bigint[], text[]),

@@ -178,6 +178,24 @@ comment on function harpsweep.nextcloud_daemons() is
     'AppAPI''s table of daemons, without its passwords. problem: why images there cannot be deleted; null where they can.'
 $ddl$,
 $ddl$
+create or replace function harpsweep.appapi_cleans_up() returns boolean
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    return exists (select from @appconfig@ as c
+                   where c.appid = 'app_api' and c.configkey like 'image\_cleanup\_%')
+        or exists (select from @jobs@ as j
+                   where j.class = 'OCA\AppAPI\BackgroundJob\OrphanedImageCleanupJob');
+exception when others then
+    return false; -- this is only ever a hint
+end
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.appapi_cleans_up() is
+    'Whether AppAPI shows signs of cleaning up images by itself.'
+$ddl$,
+$ddl$
 create or replace function harpsweep.nextcloud_settings()
 returns table (name text, value text, type int)
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -192,7 +210,7 @@ $ddl$];
 begin
     execute format('set local role %s', (select nspowner::regrole from pg_namespace where nspname = 'harpsweep'));
     foreach statement in array ddl loop
-        foreach relation in array '{ex_apps,ex_apps_daemons,appconfig}'::text[] loop
+        foreach relation in array '{ex_apps,ex_apps_daemons,appconfig,jobs}'::text[] loop
             statement := replace(statement, '@' || relation || '@',
                                  format('%I.%I', current_setting('harpsweep.nextcloud_schema'),
                                         current_setting('harpsweep.prefix') || relation));

@@ -216,18 +216,22 @@ comment on function harpsweep.engine_apps() is
     'Nextcloud''s apps on daemons with HaRP, with what a delete on their engine has to know of them. Used by the other functions.';
 
 create or replace function harpsweep.news()
-returns table (kind text, name text, daemon text, detail text, protocol text, host text, docker_socket_port int)
+returns table (
+    kind text, name text, detail text, daemon text, protocol text, host text, docker_socket_port int,
+    paused boolean, stop text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     with daemons as materialized (select * from harpsweep.nextcloud_daemons()),
          apps as materialized (select * from harpsweep.nextcloud_apps())
-    select 'nextcloud', n.table_prefix, null, n.schema_name, null, null, null
+    select 'nextcloud', n.table_prefix, n.schema_name, null, null, null, null, null, null
     from harpsweep.nextcloud as n
     union all
-    select 'daemon', d.daemon, d.daemon, d.problem, d.protocol, d.host, d.docker_socket_port
+    select 'daemon', d.daemon, d.problem, d.daemon, d.protocol, d.host, d.docker_socket_port,
+           coalesce(k.paused_until > now(), false), k.stop
     from daemons as d
+         left join harpsweep.daemon as k on k.daemon = d.daemon
     union all
-    select 'look', a.appid, a.daemon, a.fingerprint, d.protocol, d.host, d.docker_socket_port
+    select 'look', a.appid, a.fingerprint, a.daemon, null, null, null, null, null
     from apps as a
          join daemons as d on d.daemon = a.daemon and d.problem is null
          left join harpsweep.exapp_image as i on i.appid = a.appid and i.superseded_at is null
@@ -237,11 +241,27 @@ as $$
               is distinct from (d.protocol, d.host, d.docker_socket_port))
     union all
     -- Removed, and its trigger did not tell.
-    select 'gone', i.appid, i.daemon, null, null, null, null
+    select 'gone', i.appid, null, i.daemon, null, null, null, null, null
     from harpsweep.exapp_image as i
     where i.superseded_at is null
       and not exists (select from apps as a where a.appid = i.appid)
 $$;
+create or replace function harpsweep.nextcloud_state()
+returns table (
+    schema_name text, table_prefix text, notes_jobs boolean, triggers int, apps int, unseen int,
+    appapi_cleans_up boolean)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select n.schema_name, n.table_prefix, n.notes_jobs,
+           (select count(*) from pg_trigger as t
+            where t.tgfoid in (to_regproc('harpsweep.on_exapp'), to_regproc('harpsweep.on_daemon'))
+              and t.tgenabled in ('O', 'A'))::int,
+           (select count(*) from harpsweep.engine_apps())::int,
+           (select count(*) from harpsweep.engine_apps() as a where a.complete and not a.seen)::int,
+           harpsweep.appapi_cleans_up()
+    from harpsweep.nextcloud as n
+$$;
+
 create or replace function harpsweep.reconcile() returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$

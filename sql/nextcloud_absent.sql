@@ -8,9 +8,15 @@ language sql stable
 as $$ select null::text, null::text, null::int where false $$;
 
 create or replace function harpsweep.news()
-returns table (kind text, name text, daemon text, detail text, protocol text, host text, docker_socket_port int)
+returns table (
+    kind text, name text, detail text, daemon text, protocol text, host text, docker_socket_port int,
+    paused boolean, stop text)
 language sql stable
-as $$ select null::text, null::text, null::text, null::text, null::text, null::text, null::int where false $$;
+as $$
+    select null::text, null::text, null::text, null::text, null::text, null::text, null::int, null::boolean,
+           null::text
+    where false
+$$;
 
 create or replace function harpsweep.held(
     ids bigint[], images text[], keep_previous int, protect boolean, by_name boolean)
@@ -38,3 +44,12 @@ create or replace function harpsweep.nextcloud_settings()
 returns table (name text, value text, type int)
 language sql stable
 as $$ select null::text, null::text, null::int where false $$;
+
+create or replace function harpsweep.nextcloud_state()
+returns table (
+    schema_name text, table_prefix text, notes_jobs boolean, triggers int, apps int, unseen int,
+    appapi_cleans_up boolean)
+language sql stable
+as $$
+    select null::text, null::text, null::boolean, null::int, null::int, null::int, null::boolean where false
+$$;

@@ -136,6 +136,29 @@ cli_read_schedule(const struct cli_reader *reader)
 }
 
 static bool
+cli_read_adopt(const struct cli_reader *reader)
+{
+    struct cli *cli = reader->cli;
+    bool now = (reader->seen & 1U << CLI_OPTION_NOW) != 0;
+
+    if (cli->daemon == NULL) {
+        return cli_too_little(reader, "--daemon");
+    }
+    if ((reader->word_count > 1) == (cli->file != NULL)) {
+        return cli_too_little(reader, "image references, or --file with them");
+    }
+    if (now && (reader->seen & 1U << CLI_OPTION_GRACE_HOURS) != 0) {
+        return err_set(reader->err, ERR_USAGE, "only one of --grace-hours and --now can be given");
+    }
+    cli->ref_count = reader->word_count - 1;
+    cli->refs = mem_alloc(reader->word_count, sizeof *cli->refs);
+    for (size_t i = 0; i < cli->ref_count; i++) {
+        cli->refs[i] = reader->words[i + 1];
+    }
+    return true;
+}
+
+static bool
 cli_read_arguments(const struct cli_reader *reader)
 {
     switch (reader->cli->command) {
@@ -147,9 +170,13 @@ cli_read_arguments(const struct cli_reader *reader)
         return cli_read_ids(reader);
     case CLI_SCHEDULE:
         return cli_read_schedule(reader);
+    case CLI_ADOPT:
+        return cli_read_adopt(reader);
     case CLI_HELP:
     case CLI_VERSION:
     case CLI_RUN:
+    case CLI_PLAN:
+    case CLI_OBSERVE:
     case CLI_LIST:
     case CLI_STATUS:
     case CLI_CHECK:
@@ -174,7 +201,8 @@ cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err)
                                          : environment,
                       .grace_hours = -1,
                       .max_jobs = -1,
-                      .limit = -1};
+                      .limit = -1,
+                      .days = -1};
     struct cli_reader reader = {.cli = &cli, .err = err, .argc = argc, .argv = argv};
     bool done;
 
@@ -193,6 +221,9 @@ cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err)
 void
 cli_free(struct cli *cli)
 {
+    mem_free(cli->refs);
+    cli->refs = NULL;
+    cli->ref_count = 0;
     mem_free(cli->ids);
     cli->ids = NULL;
     cli->id_count = 0;

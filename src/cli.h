@@ -16,6 +16,8 @@ enum cli_command {
     CLI_HELP,
     CLI_VERSION,
     CLI_RUN,
+    CLI_PLAN,
+    CLI_OBSERVE,
     CLI_LIST,
     CLI_SHOW,
     CLI_SCHEDULE,
@@ -23,6 +25,7 @@ enum cli_command {
     CLI_KEEP,
     CLI_CANCEL,
     CLI_RETRY,
+    CLI_ADOPT,
     CLI_STATUS,
     CLI_CHECK,
     CLI_SETTINGS, /* only as the subject of a help */
@@ -48,7 +51,11 @@ struct cli {
     int64_t grace_hours;   /* --grace-hours; -1: not given */
     int64_t max_jobs;      /* --max-jobs; -1: not given */
     int64_t limit;         /* --limit; -1: not given */
-    int64_t *ids;          /* job ids; id_count of them */
+    int64_t days;          /* --days; -1: not given */
+    const char *file;      /* --file; NULL: none; "-": standard input */
+    const char **refs;     /* image references; ref_count of them */
+    size_t ref_count;
+    int64_t *ids; /* job ids; id_count of them */
     size_t id_count;
 };
 
@@ -66,6 +73,9 @@ const char *cli_command_name(enum cli_command command);
 
 /* One function per command, in cmd_*.c: returns the exit code, having printed everything. */
 int cmd_run(const struct cli *cli, const struct conf *conf);
+int cmd_plan(const struct cli *cli, const struct conf *conf);
+int cmd_observe(const struct cli *cli, const struct conf *conf);
+int cmd_adopt(const struct cli *cli, const struct conf *conf);
 int cmd_list(const struct cli *cli, const struct conf *conf);
 int cmd_show(const struct cli *cli, const struct conf *conf);
 int cmd_schedule(const struct cli *cli, const struct conf *conf);

@@ -87,6 +87,24 @@ cli_take_image_id(const struct cli_reader *reader, const char *value)
     return true;
 }
 
+/* The options that take a whole number. */
+static bool
+cli_apply_number(const struct cli_reader *reader, enum cli_option_id id, const char *value)
+{
+    struct cli *cli = reader->cli;
+
+    if (id == CLI_OPTION_MAX_JOBS) {
+        return cli_take_number(reader, id, value, CLI_MAX_JOBS, &cli->max_jobs);
+    }
+    if (id == CLI_OPTION_LIMIT) {
+        return cli_take_number(reader, id, value, CLI_MAX_LIMIT, &cli->limit);
+    }
+    if (id == CLI_OPTION_DAYS) {
+        return cli_take_number(reader, id, value, 365, &cli->days);
+    }
+    return cli_take_number(reader, id, value, 720, &cli->grace_hours);
+}
+
 static bool
 cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *value)
 {
@@ -118,15 +136,14 @@ cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *va
         cli->app = value;
         break;
     case CLI_OPTION_MAX_JOBS:
-        return cli_take_number(reader, id, value, CLI_MAX_JOBS, &cli->max_jobs);
+    case CLI_OPTION_LIMIT:
+    case CLI_OPTION_DAYS:
+    case CLI_OPTION_GRACE_HOURS:
+        return cli_apply_number(reader, id, value);
     case CLI_OPTION_STATE:
         return cli_take_word(reader, id, value, states, &cli->state);
-    case CLI_OPTION_LIMIT:
-        return cli_take_number(reader, id, value, CLI_MAX_LIMIT, &cli->limit);
     case CLI_OPTION_EVENT:
         return cli_take_word(reader, id, value, events, &cli->event);
-    case CLI_OPTION_GRACE_HOURS:
-        return cli_take_number(reader, id, value, 720, &cli->grace_hours);
     case CLI_OPTION_NOW:
         cli->choice = "now";
         break;
@@ -137,6 +154,9 @@ cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *va
         return cli_take_image_id(reader, value);
     case CLI_OPTION_REASON:
         cli->reason = value;
+        break;
+    case CLI_OPTION_FILE:
+        cli->file = value;
         break;
     case CLI_OPTION_HELP: /* seen, which is all */
     case CLI_OPTION_VERSION:

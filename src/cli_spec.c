@@ -4,8 +4,9 @@
 
 #define BIT(command) (1U << CLI_##command)
 #define CHANGES (BIT(NOW) | BIT(KEEP) | BIT(CANCEL) | BIT(RETRY))
-#define PRINTS \
-    (BIT(RUN) | BIT(LIST) | BIT(SHOW) | BIT(SCHEDULE) | CHANGES | BIT(STATUS) | BIT(CHECK))
+#define PRINTS                                                                                  \
+    (BIT(RUN) | BIT(PLAN) | BIT(OBSERVE) | BIT(ADOPT) | BIT(LIST) | BIT(SHOW) | BIT(SCHEDULE) | \
+     CHANGES | BIT(STATUS) | BIT(CHECK))
 #define ALL (~0U)
 
 static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
@@ -17,12 +18,15 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
     [CLI_OPTION_HELP] = {"help", NULL, "this help, or that of a command", ALL, 'h'},
     [CLI_OPTION_VERSION] = {"version", NULL, "version of the program and of its libraries", ALL,
                             'V'},
-    [CLI_OPTION_DRY_RUN] = {"dry-run", NULL, "tell what a run would work on, change nothing",
-                            BIT(RUN), 'n'},
+    [CLI_OPTION_DRY_RUN] = {"dry-run", NULL, "tell what would be done, change nothing",
+                            BIT(RUN) | BIT(ADOPT), 'n'},
     [CLI_OPTION_DAEMON] = {"daemon", "NAME", "the deploy daemon, by its name",
-                           BIT(RUN) | BIT(LIST) | BIT(SCHEDULE) | CHANGES, '\0'},
+                           BIT(RUN) | BIT(PLAN) | BIT(OBSERVE) | BIT(ADOPT) | BIT(LIST) |
+                               BIT(SCHEDULE) | CHANGES,
+                           '\0'},
     [CLI_OPTION_APP] = {"app", "ID", "the ExApp, by its ID",
-                        BIT(RUN) | BIT(LIST) | BIT(SCHEDULE) | CHANGES, '\0'},
+                        BIT(RUN) | BIT(PLAN) | BIT(ADOPT) | BIT(LIST) | BIT(SCHEDULE) | CHANGES,
+                        '\0'},
     [CLI_OPTION_MAX_JOBS] = {"max-jobs", "N", "work on at most N jobs; 0: no limit", BIT(RUN),
                              '\0'},
     [CLI_OPTION_STATE] = {"state", "STATE",
@@ -34,9 +38,9 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
                           '\0'},
     [CLI_OPTION_GRACE_HOURS] = {"grace-hours", "N",
                                 "delete N hours from now, 0 to 720 (default: as the settings say)",
-                                BIT(SCHEDULE), '\0'},
-    [CLI_OPTION_NOW] = {"now", NULL, "delete at the next run, without a grace", BIT(SCHEDULE),
-                        '\0'},
+                                BIT(SCHEDULE) | BIT(ADOPT), '\0'},
+    [CLI_OPTION_NOW] = {"now", NULL, "delete at the next run, without a grace",
+                        BIT(SCHEDULE) | BIT(ADOPT), '\0'},
     [CLI_OPTION_KEEP] = {"keep", NULL, "record that the app's images are to be kept", BIT(SCHEDULE),
                          '\0'},
     [CLI_OPTION_IMAGE_ID] =
@@ -44,6 +48,9 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
          "sha256:... of the image: only that one, wherever its name leads by then", BIT(SCHEDULE),
          '\0'},
     [CLI_OPTION_REASON] = {"reason", "TEXT", "is shown with the job", BIT(CANCEL), '\0'},
+    [CLI_OPTION_DAYS] = {"days", "N", "look N days ahead, 0 to 365 (default 7)", BIT(PLAN), '\0'},
+    [CLI_OPTION_FILE] = {"file", "FILE", "references in a file, one a line; - is standard input",
+                         BIT(ADOPT), '\0'},
 };
 
 static const struct cli_command_spec cli_commands[] = {
@@ -53,6 +60,12 @@ static const struct cli_command_spec cli_commands[] = {
         {"run", "", "deletes the images that are due and records what happened; for cron",
          "Prints nothing where nobody needs to look, unless -v is given or somebody watches.\n"
          "Several runs at once share the work."},
+    [CLI_PLAN] = {"plan", "",
+                  "tells what will be deleted now and in the next days, and what is held",
+                  "Asks every daemon for the sizes of the images; changes nothing."},
+    [CLI_OBSERVE] =
+        {"observe", "", "looks which image each app of Nextcloud runs, where something changed",
+         "Every run does that first; the command does nothing else, and shows what is known."},
     [CLI_LIST] =
         {"list", "", "lists jobs, newest first",
          "States: new, pending, claimed (together: open); removed, untagged, absent, in_use,\n"
@@ -69,6 +82,13 @@ static const struct cli_command_spec cli_commands[] = {
     [CLI_RETRY] = {"retry", "ID... | --app ID", "opens jobs again that ended without success",
                    "By number: jobs that are failed, in_use, unsupported or cancelled.\n"
                    "By app: those that are failed, in_use or unsupported."},
+    [CLI_ADOPT] =
+        {"adopt", "--daemon NAME REFERENCE... | --file FILE",
+         "makes jobs for images that were left behind before harpsweep came",
+         "Asks the daemon for each image, and makes jobs for those that are there. REFERENCE is\n"
+         "name:tag, name@digest or an ID; 'docker images --no-trunc --format {{.ID}}' on the "
+         "Docker\n"
+         "host lists them. What a container uses is refused by Docker, as with every job."},
     [CLI_STATUS] = {"status", "", "tells how it goes; exit 1 where somebody has to look", ""},
     [CLI_CHECK] =
         {"check", "", "tests settings, database and daemons, and tells what to do",

@@ -30,6 +30,8 @@ enum cli_option_id {
     CLI_OPTION_KEEP,
     CLI_OPTION_IMAGE_ID,
     CLI_OPTION_REASON,
+    CLI_OPTION_DAYS,
+    CLI_OPTION_FILE,
     CLI_OPTION_COUNT,
 };
 

@@ -10,8 +10,7 @@
 
 struct cmd_change {
     const struct cli *cli;
-    const struct conf *conf;
-    struct db *db;
+    struct cmd_session session;
     enum ledger_change change;
     struct json_out json;
     bool unchanged; /* something that was asked for did not happen */
@@ -65,7 +64,7 @@ cmd_change_print(struct cmd_change *work, const struct ledger_job *job, bool cha
                  : is_so ? "is already"
                          : "stays",
                  job->state);
-    cmd_job_print_next(job, work->conf);
+    cmd_job_print_next(job, &work->session);
     (void)printf("\n");
 }
 
@@ -78,7 +77,7 @@ cmd_change_one(struct cmd_change *work, int64_t id, struct err *err)
     struct ledger_job job;
     bool changed = false;
 
-    if (!ledger_list(work->db, &filter, &result, err)) {
+    if (!ledger_list(work->session.db, &filter, &result, err)) {
         return false;
     }
     if (db_rows(result) == 0) {
@@ -88,7 +87,7 @@ cmd_change_one(struct cmd_change *work, int64_t id, struct err *err)
         return true;
     }
     db_result_free(result);
-    if (!ledger_change(work->db, work->change, id, reason, &changed, &result, err)) {
+    if (!ledger_change(work->session.db, work->change, id, reason, &changed, &result, err)) {
         return false;
     }
     if (db_rows(result) == 1) {
@@ -135,7 +134,8 @@ cmd_change_app(struct cmd_change *work, struct err *err)
     struct db_result *targets;
     bool done;
 
-    if (!ledger_targets(work->db, work->change, work->cli->app, work->cli->daemon, &targets, err)) {
+    if (!ledger_targets(work->session.db, work->change, work->cli->app, work->cli->daemon, &targets,
+                        err)) {
         return false;
     }
     if (db_rows(targets) == 0) {
@@ -166,7 +166,7 @@ cmd_change_ids(struct cmd_change *work, struct err *err)
 int
 cmd_change(const struct cli *cli, const struct conf *conf)
 {
-    struct cmd_change work = {.cli = cli, .conf = conf, .change = cmd_change_of(cli->command)};
+    struct cmd_change work = {.cli = cli, .change = cmd_change_of(cli->command)};
     struct err err;
     bool done;
 
@@ -174,7 +174,7 @@ cmd_change(const struct cli *cli, const struct conf *conf)
     if (cli->verbosity == 0) {
         log_set_level(LOG_LEVEL_ERROR);
     }
-    if (!ledger_open(conf->conninfo, &work.db, &err)) {
+    if (!cmd_session_open(conf, &work.session, &err)) {
         log_err(&err);
         return err_exit_code(err.kind);
     }
@@ -186,7 +186,7 @@ cmd_change(const struct cli *cli, const struct conf *conf)
     if (cli->format == CLI_FORMAT_JSON) {
         json_out_close_array(&work.json);
     }
-    db_close(work.db);
+    cmd_session_close(&work.session);
     if (!done) {
         log_err(&err);
         return err_exit_code(err.kind);

@@ -58,10 +58,6 @@ cmd_check_settings(struct check_report *report, const struct conf *conf, bool ve
     if (verbose) {
         cmd_check_show_settings(report, conf);
     }
-    if (conf->daemon_count == 0) {
-        check_warning(report, cmd_check_settings_subject, "add a section [daemon:NAME]",
-                      "no daemon is defined: no job can be worked on");
-    }
     if (!conf->enabled) {
         check_warning(report, cmd_check_settings_subject, "enabled = yes",
                       "cleanup is disabled: only jobs with choice now are worked on");
@@ -80,38 +76,48 @@ cmd_check_settings(struct check_report *report, const struct conf *conf, bool ve
 }
 
 static void
-cmd_check_daemon(struct check_report *report, const struct conf_daemon *daemon,
+cmd_check_daemon(struct check_report *report, const struct roster_daemon *daemon,
                  const struct probe_result *result)
 {
-    bool is_tls = strncmp(daemon->url, "https:", 6) == 0;
-    char *subject = mem_printf("daemon %s", daemon->name);
+    const struct conf_daemon *conf = &daemon->conf;
+    char *subject = mem_printf("daemon %s", conf->name);
 
-    if (result->harp_ok) {
+    if (daemon->unsupported) {
+        check_ok(report, subject, "%s: no images there to delete", daemon->problem);
+    } else if (daemon->problem != NULL) {
+        check_error(report, subject, EXIT_CODE_CONFIG, "", "%s", daemon->problem);
+    } else if (result->harp_ok) {
         check_ok(report, subject, "HaRP %s answers at %s, %s; it accepts the key",
-                 *result->version == '\0' ? "of unknown version" : result->version, daemon->url,
-                 is_tls ? "its certificate is right" : "without TLS");
+                 *result->version == '\0' ? "of unknown version" : result->version, conf->url,
+                 strncmp(conf->url, "https:", 6) == 0 ? "its certificate is right" : "without TLS");
     }
     if (result->docker_ok) {
-        check_ok(report, subject, "Docker answers behind docker-engine-port %d",
-                 daemon->engine_port);
-    } else {
-        check_error(report, subject, EXIT_CODE_ATTENTION, result->hint, "%s: %s", daemon->url,
+        check_ok(report, subject, "Docker answers behind docker-engine-port %d", conf->engine_port);
+    } else if (daemon->problem == NULL) {
+        check_error(report, subject, EXIT_CODE_ATTENTION, result->hint, "%s: %s", conf->url,
                     result->reason);
     }
     mem_free(subject);
 }
 
 static void
-cmd_check_daemons(struct check_report *report, const struct conf *conf)
+cmd_check_daemons(struct check_report *report, const struct conf *conf, const struct roster *roster)
 {
-    struct probe_result *results = mem_alloc(conf->daemon_count, sizeof *results);
+    size_t count = roster_count(roster);
+    struct probe_result *results = mem_alloc(count, sizeof *results);
     struct err err;
 
-    if (!probe_daemons(conf, results, &err)) {
+    if (count == 0) {
+        check_warning(report, "daemons",
+                      "psql -v nextcloud=on -f sql/install.sql, or add a section "
+                      "[daemon:NAME]",
+                      "no daemon is known: no job can be worked on");
+    }
+    if (!probe_daemons(roster, conf, results, &err)) {
         check_error_of(report, "daemons", &err);
     }
-    for (size_t i = 0; i < conf->daemon_count; i++) {
-        cmd_check_daemon(report, &conf->daemons[i], &results[i]);
+    for (size_t i = 0; i < count; i++) {
+        cmd_check_daemon(report, roster_at(roster, i), &results[i]);
     }
     mem_free(results);
 }
@@ -126,9 +132,12 @@ cmd_check(const struct cli *cli)
     sig_install();
     check_report_open(&report, cli->format);
     if (conf_load(cli->config_path, &conf, &err)) {
+        struct roster *roster = roster_new(conf);
+
         cmd_check_settings(&report, conf, cli->verbosity > 0);
-        cmd_check_database(&report, conf);
-        cmd_check_daemons(&report, conf);
+        cmd_check_database(&report, conf, roster);
+        cmd_check_daemons(&report, conf, roster);
+        roster_free(roster);
         conf_free(conf);
     } else {
         check_error_of(&report, cmd_check_settings_subject, &err);

@@ -1,6 +1,7 @@
 #include "cmd_check_db.h"
 
 #include "clock.h"
+#include "cmd_check_nextcloud.h"
 #include "ledger.h"
 
 #include <inttypes.h>
@@ -77,7 +78,8 @@ cmd_check_privileges(struct check_report *report, struct db *db, const struct db
     db_result_free(missing);
 }
 
-static void
+/* True where the schema can be worked with. */
+static bool
 cmd_check_schema(struct check_report *report, struct db *db, const struct db_result *server)
 {
     const char *user = db_text(server, 0, LEDGER_SERVER_USER);
@@ -104,10 +106,12 @@ cmd_check_schema(struct check_report *report, struct db *db, const struct db_res
     } else {
         check_ok(report, cmd_check_subject, "schema harpsweep has version %" PRId64, version);
         cmd_check_privileges(report, db, server);
+        return true;
     }
+    return false;
 }
 
-static void
+static bool
 cmd_check_server(struct check_report *report, struct db *db, const struct db_result *server)
 {
     const char *version = db_text(server, 0, LEDGER_SERVER_VERSION);
@@ -115,7 +119,7 @@ cmd_check_server(struct check_report *report, struct db *db, const struct db_res
     if (db_int(server, 0, LEDGER_SERVER_VERSION_NUM) < CMD_CHECK_VERSION_MIN) {
         check_error(report, cmd_check_subject, EXIT_CODE_CONFIG, "upgrade the server",
                     "PostgreSQL %s is too old: 13 is the oldest that works", version);
-        return;
+        return false;
     }
     check_ok(report, cmd_check_subject, "PostgreSQL %s answers at %s, database %s, user %s",
              version, db_text(server, 0, LEDGER_SERVER_ADDRESS),
@@ -127,11 +131,11 @@ cmd_check_server(struct check_report *report, struct db *db, const struct db_res
     } else {
         check_ok(report, cmd_check_subject, "it can be written to");
     }
-    cmd_check_schema(report, db, server);
+    return cmd_check_schema(report, db, server);
 }
 
 void
-cmd_check_database(struct check_report *report, const struct conf *conf)
+cmd_check_database(struct check_report *report, const struct conf *conf, struct roster *roster)
 {
     struct db_result *server;
     struct db *db;
@@ -147,8 +151,12 @@ cmd_check_database(struct check_report *report, const struct conf *conf)
         /* The database looked at its clock somewhere between. */
         int64_t here = before + (clock_wall_ms() - before) / 2;
 
-        cmd_check_server(report, db, server);
+        bool usable = cmd_check_server(report, db, server);
+
         cmd_check_clock(report, db_int(server, 0, LEDGER_SERVER_CLOCK_MS) - here);
+        if (usable) {
+            cmd_check_nextcloud(report, db, conf, roster);
+        }
         db_result_free(server);
     } else {
         check_error_of(report, cmd_check_subject, &err);

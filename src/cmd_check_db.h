@@ -6,7 +6,10 @@
 
 #include "cmd_check_report.h"
 #include "conf.h"
+#include "roster.h"
 
-void cmd_check_database(struct check_report *report, const struct conf *conf);
+/* Adds the daemons that Nextcloud's tables tell of to the roster. */
+void cmd_check_database(struct check_report *report, const struct conf *conf,
+                        struct roster *roster);
 
 #endif

@@ -73,15 +73,20 @@ cmd_job_say(const char *format, ...)
 }
 
 static void
-cmd_job_print_pending(const struct ledger_job *job, const struct conf *conf)
+cmd_job_print_pending(const struct ledger_job *job, const struct cmd_session *session)
 {
-    const char *pattern = conf_keep_match(conf, job->image_ref);
+    const struct roster_daemon *daemon = roster_find(session->roster, job->daemon);
+    const char *pattern = conf_keep_match(session->conf, job->image_ref);
     char span[TABLE_SPAN_SIZE];
 
-    if (conf_find_daemon(conf, job->daemon) == NULL) {
-        cmd_job_say("it waits: the settings have no section [daemon:%s]", job->daemon);
-    } else if (!conf->enabled && strcmp(job->choice, "now") != 0) {
-        cmd_job_say("it waits: cleanup is disabled in the settings (enabled = no)");
+    if (daemon == NULL && job->host[0] == '\0') {
+        cmd_job_say("it waits: neither the settings nor Nextcloud know daemon %s", job->daemon);
+    } else if (daemon != NULL && daemon->problem != NULL) {
+        cmd_job_say("it waits: %s", daemon->problem);
+    } else if (!session->enabled && strcmp(job->choice, "now") != 0) {
+        cmd_job_say("it waits: cleanup is disabled%s", session->conf->follow_nextcloud
+                                                           ? " in Nextcloud"
+                                                           : " in the settings (enabled = no)");
     } else if (pattern != NULL) {
         cmd_job_say("the setting keep = %s holds it", pattern);
     } else if (job->paused_until[0] != '\0') {
@@ -147,7 +152,7 @@ cmd_job_print_final(const struct ledger_job *job)
 }
 
 void
-cmd_job_print_next(const struct ledger_job *job, const struct conf *conf)
+cmd_job_print_next(const struct ledger_job *job, const struct cmd_session *session)
 {
     if (!job->is_open) {
         cmd_job_print_final(job);
@@ -157,8 +162,9 @@ cmd_job_print_next(const struct ledger_job *job, const struct conf *conf)
         cmd_job_print_claimed(job);
     } else if (strcmp(job->state, "new") == 0 && strcmp(job->choice, "now") != 0) {
         cmd_job_say("the next run gives it a grace of %" PRId64 " hours from %s on",
-                    job->grace_hours >= 0 ? job->grace_hours : conf->grace_hours, job->orphaned_at);
+                    job->grace_hours >= 0 ? job->grace_hours : session->grace_hours,
+                    job->orphaned_at);
     } else {
-        cmd_job_print_pending(job, conf);
+        cmd_job_print_pending(job, session);
     }
 }

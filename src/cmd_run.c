@@ -200,11 +200,6 @@ cmd_run(const struct cli *cli, const struct conf *conf)
     struct err err;
     int exit_code;
 
-    if (cli->daemon != NULL && conf_find_daemon(conf, cli->daemon) == NULL) {
-        log_error("--daemon %s: no [daemon:%s] section in %s", cli->daemon, cli->daemon,
-                  conf->path);
-        return EXIT_CODE_USAGE;
-    }
     sig_install();
     if (!db_open(conf->conninfo, &db, &err)) {
         log_err(&err);

@@ -12,7 +12,7 @@
 #define CMD_SCHEDULE_APP_MAX 64
 
 static bool
-cmd_schedule_check(const struct cli *cli, const struct conf *conf, struct err *err)
+cmd_schedule_check(const struct cli *cli, struct err *err)
 {
     if (strlen(cli->app) > CMD_SCHEDULE_APP_MAX || strspn(cli->app, " ") == strlen(cli->app)) {
         return err_set(err, ERR_USAGE, "option --app needs an id of 1 to %d characters",
@@ -22,18 +22,24 @@ cmd_schedule_check(const struct cli *cli, const struct conf *conf, struct err *e
         (void)err_set(err, ERR_USAGE, "'%s' is not an image reference", cli->image_ref);
         return err_hint(err, "name:tag, name@sha256:..., or an image ID, as docker inspect tells");
     }
-    if (conf_find_daemon(conf, cli->daemon) == NULL) {
-        (void)err_set(err, ERR_USAGE, "the settings in %s define no daemon '%s'", conf->path,
-                      cli->daemon);
-        return err_hint(err,
-                        "'harpsweep check' lists the daemons; a section [daemon:%s] defines it",
-                        cli->daemon);
-    }
     return true;
 }
 
+/* A slip of the pen in the name would make a job that waits for ever. */
 static bool
-cmd_schedule_do(const struct cli *cli, const struct conf *conf, struct db *db, struct err *err)
+cmd_schedule_check_daemon(const struct cli *cli, const struct cmd_session *session, struct err *err)
+{
+    if (roster_find(session->roster, cli->daemon) != NULL) {
+        return true;
+    }
+    (void)err_set(err, ERR_USAGE, "neither the settings in %s nor Nextcloud know a daemon '%s'",
+                  session->conf->path, cli->daemon);
+    return err_hint(err, "'harpsweep check' lists the daemons; a section [daemon:%s] defines it",
+                    cli->daemon);
+}
+
+static bool
+cmd_schedule_do(const struct cli *cli, const struct cmd_session *session, struct err *err)
 {
     const struct ledger_request request = {.daemon = cli->daemon,
                                            .app = cli->app,
@@ -47,7 +53,7 @@ cmd_schedule_do(const struct cli *cli, const struct conf *conf, struct db *db, s
     struct ledger_job job;
     int64_t id = 0;
 
-    if (!ledger_schedule(db, &request, &id, err)) {
+    if (!ledger_schedule(session->db, &request, &id, err)) {
         return false;
     }
     if (cli->format == CLI_FORMAT_JSON) {
@@ -60,14 +66,14 @@ cmd_schedule_do(const struct cli *cli, const struct conf *conf, struct db *db, s
         return true;
     }
     filter.ids = &id;
-    if (!ledger_list(db, &filter, &result, err)) {
+    if (!ledger_list(session->db, &filter, &result, err)) {
         return false;
     }
     (void)printf("job %" PRId64, id);
     if (db_rows(result) == 1) {
         ledger_job_at(result, 0, &job);
         (void)printf(" is %s: ", job.state);
-        cmd_job_print_next(&job, conf);
+        cmd_job_print_next(&job, session);
     }
     (void)printf("\n");
     db_result_free(result);
@@ -77,12 +83,13 @@ cmd_schedule_do(const struct cli *cli, const struct conf *conf, struct db *db, s
 int
 cmd_schedule(const struct cli *cli, const struct conf *conf)
 {
+    struct cmd_session session = {.db = NULL};
     struct err err;
-    struct db *db = NULL;
-    bool done = cmd_schedule_check(cli, conf, &err) && ledger_open(conf->conninfo, &db, &err) &&
-                cmd_schedule_do(cli, conf, db, &err);
+    bool done = cmd_schedule_check(cli, &err) && cmd_session_open(conf, &session, &err) &&
+                cmd_schedule_check_daemon(cli, &session, &err) &&
+                cmd_schedule_do(cli, &session, &err);
 
-    db_close(db);
+    cmd_session_close(&session);
     if (!done) {
         log_err(&err);
     }

@@ -29,14 +29,14 @@ cmd_show_number(const char *label, int64_t value, const char *unit)
 }
 
 static void
-cmd_show_text(const struct ledger_job *job, const struct conf *conf)
+cmd_show_text(const struct ledger_job *job, const struct cmd_session *session)
 {
     char size[TABLE_SIZE_SIZE];
 
     (void)printf("job %" PRId64 " is %s%s%s\n", job->id, job->state, *job->due == '\0' ? "" : ", ",
                  job->due);
     (void)printf("  %-12s ", "next");
-    cmd_job_print_next(job, conf);
+    cmd_job_print_next(job, session);
     (void)printf("\n");
     cmd_show_line("app", job->appid);
     cmd_show_line("daemon", job->daemon);
@@ -81,7 +81,8 @@ cmd_show_find(const struct db_result *result, int64_t id)
 }
 
 static int
-cmd_show_print(const struct cli *cli, const struct conf *conf, const struct db_result *result)
+cmd_show_print(const struct cli *cli, const struct cmd_session *session,
+               const struct db_result *result)
 {
     int code = EXIT_CODE_OK;
     struct json_out json;
@@ -103,7 +104,7 @@ cmd_show_print(const struct cli *cli, const struct conf *conf, const struct db_r
         if (cli->format == CLI_FORMAT_JSON) {
             cmd_job_write_json(&json, &job);
         } else {
-            cmd_show_text(&job, conf);
+            cmd_show_text(&job, session);
         }
     }
     if (cli->format == CLI_FORMAT_JSON) {
@@ -117,22 +118,18 @@ cmd_show(const struct cli *cli, const struct conf *conf)
 {
     const struct ledger_filter filter = {
         .ids = cli->ids, .id_count = cli->id_count, .limit = (int64_t)cli->id_count};
+    struct cmd_session session;
     struct db_result *result;
-    struct db *db;
     struct err err;
     int code;
 
-    if (!ledger_open(conf->conninfo, &db, &err)) {
-        log_err(&err);
-        return err_exit_code(err.kind);
-    }
-    if (ledger_list(db, &filter, &result, &err)) {
-        code = cmd_show_print(cli, conf, result);
+    if (cmd_session_open(conf, &session, &err) && ledger_list(session.db, &filter, &result, &err)) {
+        code = cmd_show_print(cli, &session, result);
         db_result_free(result);
     } else {
         log_err(&err);
         code = err_exit_code(err.kind);
     }
-    db_close(db);
+    cmd_session_close(&session);
     return code;
 }

@@ -40,7 +40,7 @@ cmd_status_print_run(const struct db_result *run)
 }
 
 static void
-cmd_status_print_due(const struct conf *conf, const struct status_summary *summary)
+cmd_status_print_due(const struct cmd_session *session, const struct status_summary *summary)
 {
     char span[TABLE_SPAN_SIZE];
 
@@ -51,9 +51,11 @@ cmd_status_print_due(const struct conf *conf, const struct status_summary *summa
                      table_span(summary->oldest_due_s, span),
                      summary->late > 0 ? ": does cron run harpsweep?" : "");
     }
-    if (!conf->enabled) {
-        (void)printf("              cleanup is disabled in the settings (enabled = no): only jobs "
-                     "with choice now are worked on\n");
+    if (!session->enabled) {
+        (void)printf(
+            "              cleanup is disabled in %s: only jobs with choice now are worked "
+            "on\n",
+            session->conf->follow_nextcloud ? "Nextcloud" : "the settings (enabled = no)");
     }
 }
 
@@ -166,9 +168,21 @@ cmd_status_print_daemons(const struct db_result *daemons)
     }
 }
 
-/* Calls say once per daemon that has due jobs and no section; the rows are sorted by daemon. */
 static void
-cmd_status_each_unknown(const struct conf *conf, const struct db_result *open,
+cmd_status_print_intake(const struct db_result *intake)
+{
+    for (int row = 0; row < db_rows(intake); row++) {
+        (void)printf("%-13s %s times, last %s, in the trigger on", row == 0 ? "intake" : "",
+                     db_text(intake, row, LEDGER_INTAKE_TIMES),
+                     db_text(intake, row, LEDGER_INTAKE_AGO));
+        cmd_status_line(" ", db_text(intake, row, LEDGER_INTAKE_SOURCE), "");
+        cmd_status_line(": ", db_text(intake, row, LEDGER_INTAKE_MESSAGE), "\n");
+    }
+}
+
+/* Calls say once per daemon that has due jobs and is unknown; the rows are sorted by daemon. */
+static void
+cmd_status_each_unknown(const struct cmd_session *session, const struct db_result *open,
                         void (*say)(void *context, const char *name, int64_t due), void *context)
 {
     int row = 0;
@@ -178,9 +192,9 @@ cmd_status_each_unknown(const struct conf *conf, const struct db_result *open,
         int64_t due = 0;
 
         while (row < db_rows(open) && strcmp(db_text(open, row, LEDGER_OPEN_DAEMON), name) == 0) {
-            due += db_int(open, row++, LEDGER_OPEN_DUE);
+            due += db_int(open, row++, LEDGER_OPEN_NOWHERE);
         }
-        if (due > 0 && conf_find_daemon(conf, name) == NULL) {
+        if (due > 0 && roster_find(session->roster, name) == NULL) {
             say(context, name, due);
         }
     }
@@ -191,26 +205,29 @@ cmd_status_say_unknown(void *context, const char *name, int64_t due)
 {
     (void)context;
     (void)printf("unknown       %" PRId64, due);
-    cmd_status_line(" due jobs of a daemon without a section [daemon:", name,
-                    "] in the settings: add it, or cancel them\n");
+    cmd_status_line(" due jobs of daemon ", name,
+                    ", which neither the settings nor Nextcloud know: add a section, or cancel "
+                    "them\n");
 }
 
 void
-cmd_status_print(const struct conf *conf, const struct ledger_status *status,
+cmd_status_print(const struct cmd_session *session, const struct ledger_status *status,
                  const struct status_summary *summary)
 {
     const struct db_result *finished = status->parts[LEDGER_STATUS_FINISHED];
 
     (void)printf("state         %s\n", summary->attention ? "somebody has to look" : "all is well");
     cmd_status_print_run(status->parts[LEDGER_STATUS_RUN]);
-    cmd_status_print_due(conf, summary);
+    cmd_status_print_due(session, summary);
     cmd_status_print_open(status->parts[LEDGER_STATUS_OPEN]);
     cmd_status_print_finished(finished, "last 24 h", LEDGER_FINISHED_24H,
                               LEDGER_FINISHED_BYTES_24H);
     cmd_status_print_finished(finished, "last 7 days", LEDGER_FINISHED_7D,
                               LEDGER_FINISHED_BYTES_7D);
     cmd_status_print_waiting(status->parts[LEDGER_STATUS_WAITING]);
-    cmd_status_each_unknown(conf, status->parts[LEDGER_STATUS_OPEN], cmd_status_say_unknown, NULL);
+    cmd_status_each_unknown(session, status->parts[LEDGER_STATUS_OPEN], cmd_status_say_unknown,
+                            NULL);
+    cmd_status_print_intake(status->parts[LEDGER_STATUS_INTAKE]);
     cmd_status_print_failed(status->parts[LEDGER_STATUS_FAILED], summary);
     cmd_status_print_daemons(status->parts[LEDGER_STATUS_DAEMONS]);
 }
@@ -258,7 +275,7 @@ cmd_status_write_unknown(void *context, const char *name, int64_t due)
 }
 
 void
-cmd_status_write_json(const struct conf *conf, const struct ledger_status *status,
+cmd_status_write_json(const struct cmd_session *session, const struct ledger_status *status,
                       const struct status_summary *summary)
 {
     const struct db_result *run = status->parts[LEDGER_STATUS_RUN];
@@ -267,7 +284,7 @@ cmd_status_write_json(const struct conf *conf, const struct ledger_status *statu
     json_out_init(&json, stdout);
     json_out_open_object(&json, NULL);
     json_out_bool(&json, "attention", summary->attention);
-    json_out_bool(&json, "enabled", conf->enabled);
+    json_out_bool(&json, "enabled", session->enabled);
     json_out_int(&json, "due", summary->due);
     json_out_int(&json, "oldest_due_s", summary->oldest_due_s);
     json_out_int(&json, "late", summary->late);
@@ -288,8 +305,10 @@ cmd_status_write_json(const struct conf *conf, const struct ledger_status *statu
                           LEDGER_FAILED_ALL, LEDGER_FAILED_ID);
     cmd_status_write_rows(&json, "daemons", status->parts[LEDGER_STATUS_DAEMONS],
                           LEDGER_DAEMON_OPEN, LEDGER_DAEMON_BYTES_24H);
+    cmd_status_write_rows(&json, "intake_errors", status->parts[LEDGER_STATUS_INTAKE],
+                          LEDGER_INTAKE_TIMES, LEDGER_INTAKE_TIMES);
     json_out_open_array(&json, "unknown_daemons");
-    cmd_status_each_unknown(conf, status->parts[LEDGER_STATUS_OPEN], cmd_status_write_unknown,
+    cmd_status_each_unknown(session, status->parts[LEDGER_STATUS_OPEN], cmd_status_write_unknown,
                             &json);
     json_out_close_array(&json);
     json_out_close_object(&json);

@@ -173,6 +173,9 @@ conf_take_value(struct conf_reader *reader, const char *section, const char *nam
         return err_set(reader->err, ERR_CONFIG, "%s:%d: [%s] %s: %s", reader->conf->path, line,
                        section, name, err.text);
     }
+    if (daemon_name == NULL && option->offset == offsetof(struct conf, key_file)) {
+        reader->conf->key_line = line;
+    }
     return true;
 }
 
@@ -207,12 +210,9 @@ conf_complete_daemon(struct conf *conf, struct conf_daemon *daemon, struct err *
     if (daemon->ca_file == NULL) {
         daemon->ca_file = mem_strdup(conf->ca_file);
     }
-    if (daemon->key_file == NULL) {
+    if (daemon->key_file == NULL && conf->key_file != NULL) {
         daemon->key_file = mem_strdup(conf->key_file);
-    }
-    if (daemon->url == NULL) {
-        return err_set(err, ERR_CONFIG, "%s:%d: [daemon:%s] url is missing", conf->path,
-                       daemon->line, daemon->section);
+        daemon->key = mem_strdup(conf->key);
     }
     if (daemon->key_file == NULL) {
         return err_set(err, ERR_CONFIG,
@@ -223,7 +223,7 @@ conf_complete_daemon(struct conf *conf, struct conf_daemon *daemon, struct err *
         return err_set(err, ERR_CONFIG, "%s:%d: [daemon:%s] ca_file: %s: %s", conf->path,
                        daemon->line, daemon->section, daemon->ca_file, strerror(errno));
     }
-    if (!keyfile_read(daemon->key_file, &daemon->key, &cause)) {
+    if (daemon->key == NULL && !keyfile_read(daemon->key_file, &daemon->key, &cause)) {
         (void)err_set(err, ERR_CONFIG, "%s:%d: [daemon:%s] shared_key_file: %s", conf->path,
                       daemon->line, daemon->section, cause.text);
         return err_hint(err, "%s", cause.hint);
@@ -234,9 +234,17 @@ conf_complete_daemon(struct conf *conf, struct conf_daemon *daemon, struct err *
 static bool
 conf_complete_daemons(struct conf *conf, struct err *err)
 {
-    if (conf->daemon_count == 0) {
-        (void)err_set(err, ERR_CONFIG, "%s: no [daemon:NAME] section", conf->path);
-        return err_hint(err, "add one for each deploy daemon whose images are to be deleted");
+    struct err cause;
+
+    if (conf->key_file != NULL && !keyfile_read(conf->key_file, &conf->key, &cause)) {
+        (void)err_set(err, ERR_CONFIG, "%s:%d: [harp] shared_key_file: %s", conf->path,
+                      conf->key_line, cause.text);
+        return err_hint(err, "%s", cause.hint);
+    }
+    if (conf->daemon_count == 0 && conf->key == NULL) {
+        (void)err_set(err, ERR_CONFIG,
+                      "%s: neither a [daemon:NAME] section nor [harp] shared_key_file", conf->path);
+        return err_hint(err, "HaRP asks for its shared key: shared_key_file = FILE in [harp]");
     }
     for (size_t i = 0; i < conf->daemon_count; i++) {
         if (!conf_complete_daemon(conf, &conf->daemons[i], err)) {
@@ -369,6 +377,7 @@ conf_free(struct conf *conf)
     mem_free(conf->nextcloud_schema);
     mem_free(conf->metrics_file);
     mem_free(conf->key_file);
+    mem_wipe_free(conf->key);
     mem_free(conf->ca_file);
     mem_free(conf);
 }

@@ -16,13 +16,13 @@
 
 /* One [daemon:…] section; texts it leaves out are taken from [harp]. */
 struct conf_daemon {
-    char *section;    /* what stands behind "daemon:" */
-    char *name;       /* as in job.daemon */
-    char *url;        /* http(s)://host[:port][/path], without a trailing slash */
-    int engine_port;  /* docker-engine-port header, 1…65535 */
-    char *key_file;   /* where the key came from */
-    char *key;        /* shared key; never printed; wiped by conf_free */
-    char *ca_file;    /* NULL: the system's certificates */
+    char *section;   /* what stands behind "daemon:" */
+    char *name;      /* as in job.daemon */
+    char *url;       /* http(s)://host[:port][/path], without a trailing slash; NULL: Nextcloud's */
+    int engine_port; /* docker-engine-port header, 1…65535; 0: Nextcloud's */
+    char *key_file;  /* where the key came from */
+    char *key;       /* shared key; never printed; wiped by conf_free */
+    char *ca_file;   /* NULL: the system's certificates */
     int max_parallel; /* requests at once */
     int line;         /* where its section starts, for messages */
 };
@@ -60,6 +60,8 @@ struct conf {
 
     /* [harp] */
     char *key_file;
+    int key_line; /* where key_file stands in the file */
+    char *key;    /* of daemons without a section of their own; NULL where there is no key_file */
     char *ca_file;
     int64_t connect_timeout_ms;
     int64_t timeout_ms;
@@ -83,6 +85,10 @@ void conf_free(struct conf *conf);
 
 /* The daemon of that name, or NULL. */
 const struct conf_daemon *conf_find_daemon(const struct conf *conf, const char *name);
+
+/* Whether value is http(s)://HOST[:PORT][/PATH]; *ret_url is it without slashes at its end.
+ * mem_free() it. */
+bool conf_parse_url(const char *value, char **ret_url, struct err *err) MUST_CHECK;
 
 /* Whether an image reference matches one of the keep patterns; returns that pattern or NULL. */
 const char *conf_keep_match(const struct conf *conf, const char *image_ref);

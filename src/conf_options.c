@@ -19,20 +19,20 @@
 static const struct conf_option conf_options[] = {
     {"database", "conninfo", CONF_TEXT, false, IN_CONF(conninfo), 0, 0, "",
      "Nextcloud's database, as a libpq connection string; several hosts are fine"},
-    {"database", "table_prefix", CONF_TEXT, true, IN_CONF(table_prefix), 0, 0, "oc_",
+    {"database", "table_prefix", CONF_TEXT, false, IN_CONF(table_prefix), 0, 0, "oc_",
      "Nextcloud's dbtableprefix"},
-    {"database", "nextcloud_schema", CONF_TEXT, true, IN_CONF(nextcloud_schema), 0, 0, "public",
+    {"database", "nextcloud_schema", CONF_TEXT, false, IN_CONF(nextcloud_schema), 0, 0, "public",
      "the database schema of Nextcloud's tables"},
 
     {"cleanup", "enabled", CONF_BOOL, false, IN_CONF(enabled), 0, 0, "yes",
      "no: only jobs with choice 'now' are worked on, the others wait"},
     {"cleanup", "grace_hours", CONF_NUMBER, false, IN_CONF(grace_hours), 0, 720, "24",
      "hours between the event and the delete, for jobs that name none"},
-    {"cleanup", "follow_nextcloud", CONF_BOOL, true, IN_CONF(follow_nextcloud), 0, 0, "no",
+    {"cleanup", "follow_nextcloud", CONF_BOOL, false, IN_CONF(follow_nextcloud), 0, 0, "no",
      "take enabled and grace_hours from Nextcloud's own settings"},
     {"cleanup", "keep", CONF_GLOBS, false, IN_CONF(keep), 0, 0, "",
      "image references that are never deleted, as a pattern with * and ?; may be repeated"},
-    {"cleanup", "keep_previous", CONF_NUMBER, true, IN_CONF(keep_previous), 0, 100, "0",
+    {"cleanup", "keep_previous", CONF_NUMBER, false, IN_CONF(keep_previous), 0, 100, "0",
      "superseded images of an app that stay for a rollback"},
     {"cleanup", "verify", CONF_BOOL, false, IN_CONF(verify), 0, 0, "yes",
      "look at the image before deleting it; no: the guards that need this do not apply"},
@@ -74,9 +74,9 @@ static const struct conf_option conf_options[] = {
     {"daemon", "name", CONF_TEXT, false, IN_DAEMON(name), 0, 0, "",
      "the daemon's name in Nextcloud; without it, what stands behind \"daemon:\""},
     {"daemon", "url", CONF_URL, false, IN_DAEMON(url), 0, 0, "",
-     "where HaRP is: http:// or https://, host, port, and a path where a proxy adds one"},
-    {"daemon", "docker_engine_port", CONF_INT, false, IN_DAEMON(engine_port), 1, 65535, "24000",
-     "docker_socket_port of the daemon in Nextcloud"},
+     "where HaRP is: http:// or https://, host, port, and a path where a proxy adds one; without it, as Nextcloud says"},
+    {"daemon", "docker_engine_port", CONF_INT, false, IN_DAEMON(engine_port), 1, 65535, "",
+     "docker_socket_port of the daemon in Nextcloud; without it, as Nextcloud says, else 24000"},
     {"daemon", "shared_key_file", CONF_PATH, false, IN_DAEMON(key_file), 0, 0, "",
      "as in [harp], for this daemon only"},
     {"daemon", "ca_file", CONF_PATH, false, IN_DAEMON(ca_file), 0, 0, "",
@@ -216,8 +216,8 @@ conf_set_duration(const struct conf_option *option, int64_t *target, const char 
     return true;
 }
 
-static bool
-conf_set_url(char **target, const char *value, struct err *err)
+bool
+conf_parse_url(const char *value, char **ret_url, struct err *err)
 {
     const char *host = strncmp(value, "https://", 8) == 0  ? value + 8
                        : strncmp(value, "http://", 7) == 0 ? value + 7
@@ -237,8 +237,20 @@ conf_set_url(char **target, const char *value, struct err *err)
     while (length > 0 && value[length - 1] == '/') {
         length--;
     }
+    *ret_url = mem_strndup(value, length);
+    return true;
+}
+
+static bool
+conf_set_url(char **target, const char *value, struct err *err)
+{
+    char *url;
+
+    if (!conf_parse_url(value, &url, err)) {
+        return false;
+    }
     mem_free(*target);
-    *target = mem_strndup(value, length);
+    *target = url;
     return true;
 }
 

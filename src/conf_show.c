@@ -138,8 +138,8 @@ conf_option_value(const struct conf *conf, const struct conf_daemon *daemon, siz
         return mem_strdup(*(const bool *)value ? "yes" : "no");
     case CONF_NUMBER:
         return mem_printf("%" PRId64, *(const int64_t *)value);
-    case CONF_INT:
-        return mem_printf("%d", *(const int *)value);
+    case CONF_INT: /* 0 stands for what Nextcloud says */
+        return *(const int *)value == 0 ? mem_strdup("") : mem_printf("%d", *(const int *)value);
     case CONF_DURATION:
         conf_print_duration(duration, sizeof duration, *(const int64_t *)value);
         return mem_strdup(duration);

@@ -5,18 +5,10 @@
 #include "mem.h"
 #include "sqlstate.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <libpq-fe.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* How long a statement may take before the connection is given up (milliseconds): every one of
- * ours takes a fraction of a second, so a longer silence is a dead server or a row that somebody
- * holds locked. */
-#define DB_QUERY_TIMEOUT_MS 30000
 
 struct db {
     PGconn *conn;
@@ -285,50 +277,6 @@ db_sent_at(const struct db *db)
     return db->sent_at;
 }
 
-bool
-db_exchange(struct db *db, const struct db_step *steps, size_t count, int64_t timeout_ms,
-            struct err *err)
-{
-    int64_t deadline = clock_boot_ms() + timeout_ms;
-
-    if (!db_send(db, steps, count, err)) {
-        return false;
-    }
-    for (;;) {
-        enum db_progress progress = db_advance(db, err);
-        int64_t left = deadline - clock_boot_ms();
-        struct pollfd poll_fd = {.fd = db_fd(db), .events = POLLIN};
-
-        if (progress != DB_BUSY) {
-            return progress == DB_FINISHED;
-        }
-        if (left <= 0) {
-            db_drop(db);
-            return err_set(err, ERR_DB_LOST, "database: no answer within %" PRId64 " s",
-                           timeout_ms / 1000);
-        }
-        if (db_wants_write(db)) {
-            poll_fd.events |= POLLOUT;
-        }
-        if (poll(&poll_fd, 1, (int)left) < 0 && errno != EINTR) {
-            return err_set(err, ERR_INTERNAL, "poll: %s", strerror(errno));
-        }
-    }
-}
-
-bool
-db_query(struct db *db, const char *sql, const struct db_args *args, struct db_result **ret_result,
-         struct err *err)
-{
-    struct db_step step = {.sql = sql, .args = args};
-
-    if (!db_exchange(db, &step, 1, DB_QUERY_TIMEOUT_MS, err)) {
-        return false;
-    }
-    *ret_result = db_take(db, 0);
-    return true;
-}
-
 /* A db_result is a PGresult that the rest of the program can't look into. */
 static const PGresult *
 db_pg(const struct db_result *result)
@@ -379,6 +327,12 @@ const char *
 db_text(const struct db_result *result, int row, int column)
 {
     return PQgetvalue(db_pg(result), row, column);
+}
+
+const char *
+db_text_or_null(const struct db_result *result, int row, int column)
+{
+    return db_is_null(result, row, column) ? NULL : db_text(result, row, column);
 }
 
 int64_t

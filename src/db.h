@@ -19,7 +19,7 @@ struct db;
 struct db_result;
 
 #define DB_ARGS_MAX 24
-#define DB_STEPS_MAX 8
+#define DB_STEPS_MAX 12
 
 /* The parameters of one statement, in order. Owns the texts it was given. */
 struct db_args {
@@ -94,6 +94,8 @@ int db_rows(const struct db_result *result);
 bool db_is_null(const struct db_result *result, int row, int column);
 /* "" for null; valid as long as the result. */
 const char *db_text(const struct db_result *result, int row, int column);
+/* The same, but NULL for null. */
+const char *db_text_or_null(const struct db_result *result, int row, int column);
 int64_t db_int(const struct db_result *result, int row, int column); /* 0 for null */
 bool db_bool(const struct db_result *result, int row, int column);   /* false for null */
 const char *db_column_name(const struct db_result *result, int column);

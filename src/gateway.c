@@ -85,6 +85,28 @@ gateway_begin_inspect(struct http *http, const struct conf_daemon *daemon,
 }
 
 bool
+gateway_is_appid(const char *appid)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+    /* ".." would lead elsewhere. */
+    return appid[0] != '\0' && appid[strspn(appid, allowed)] == '\0' && strstr(appid, "..") == NULL;
+}
+
+bool
+gateway_begin_container(struct http *http, const struct conf_daemon *daemon,
+                        const struct gateway_limits *limits, const char *appid, void *user,
+                        struct err *err)
+{
+    char *path = mem_printf("/containers/nc_app_%s/json", appid);
+    bool begun = gateway_begin(http, daemon, limits, path, NULL, user, err);
+
+    mem_free(path);
+    return begun;
+}
+
+bool
 gateway_begin_removal(struct http *http, const struct conf_daemon *daemon,
                       const struct gateway_limits *limits, const char *ref, void *user,
                       struct err *err)

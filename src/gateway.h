@@ -19,6 +19,9 @@ struct gateway_limits {
 /* An inspect or a gate is a small question: it never gets more time than this. */
 #define GATEWAY_QUESTION_MS 15000
 
+/* Whether HaRP lets a container of that app be asked for: letters, digits, "_", "." and "-". */
+bool gateway_is_appid(const char *appid);
+
 /* Begin one request each; user comes back with the answer. False where it could not begin. */
 bool gateway_begin_info(struct http *http, const struct conf_daemon *daemon,
                         const struct gateway_limits *limits, void *user, struct err *err)
@@ -30,6 +33,11 @@ bool gateway_begin_ping(struct http *http, const struct conf_daemon *daemon,
 bool gateway_begin_inspect(struct http *http, const struct conf_daemon *daemon,
                            const struct gateway_limits *limits, const char *ref, void *user,
                            struct err *err) MUST_CHECK;
+/* The container that AppAPI makes for an app, nc_app_APPID; appid must be valid by
+ * gateway_is_appid(). */
+bool gateway_begin_container(struct http *http, const struct conf_daemon *daemon,
+                             const struct gateway_limits *limits, const char *appid, void *user,
+                             struct err *err) MUST_CHECK;
 bool gateway_begin_removal(struct http *http, const struct conf_daemon *daemon,
                            const struct gateway_limits *limits, const char *ref, void *user,
                            struct err *err) MUST_CHECK;

@@ -43,14 +43,17 @@ job_clear(struct job *job)
     mem_free(job->appid);
     mem_free(job->image_ref);
     mem_free(job->image_id);
+    mem_free(job->protocol);
+    mem_free(job->host);
     memset(job, 0, sizeof *job);
 }
 
-const char *
-jobs_find(struct db_args *args)
+static void
+jobs_arg_guards(struct db_args *args, const struct jobs_guards *guards)
 {
-    args->count = 0;
-    return SQL_FIND;
+    db_arg_int(args, guards->keep_previous);
+    db_arg_bool(args, guards->protect_unpullable);
+    db_arg_bool(args, guards->by_name);
 }
 
 const char *
@@ -66,6 +69,7 @@ jobs_claim(struct db_args *args, const struct jobs_run *run, struct jobs_ask *as
     db_arg_int(args, ask->lease_ms);
     db_arg_int(args, ask->max_failures);
     db_arg_int(args, HARPSWEEP_SCHEMA_VERSION);
+    jobs_arg_guards(args, &ask->guards);
     return SQL_CLAIM;
 }
 
@@ -81,6 +85,11 @@ enum {
     CLAIM_IMAGE_ID,
     CLAIM_CHOICE,
     CLAIM_ORPHANED_AT_MS,
+    CLAIM_PROTOCOL,
+    CLAIM_HOST,
+    CLAIM_PORT,
+    CLAIM_HOLD,
+    CLAIM_DELAY_S,
 };
 
 static enum jobs_claim_kind
@@ -107,28 +116,38 @@ jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *
         job->attempt = (int)db_int(result, row, CLAIM_ATTEMPTS);
         job->appid = mem_strdup(db_text(result, row, CLAIM_APPID));
         job->image_ref = mem_strdup(db_text(result, row, CLAIM_IMAGE_REF));
-        job->image_id = db_is_null(result, row, CLAIM_IMAGE_ID)
-                            ? NULL
-                            : mem_strdup(db_text(result, row, CLAIM_IMAGE_ID));
+        job->image_id = mem_strdup(db_text_or_null(result, row, CLAIM_IMAGE_ID));
         job->explicit_now = strcmp(db_text(result, row, CLAIM_CHOICE), "now") == 0;
         job->orphaned_at_ms = db_int(result, row, CLAIM_ORPHANED_AT_MS);
+        job->protocol = mem_strdup(db_text_or_null(result, row, CLAIM_PROTOCOL));
+        job->host = mem_strdup(db_text_or_null(result, row, CLAIM_HOST));
+        job->docker_socket_port = (int)db_int(result, row, CLAIM_PORT);
+        ret_row->hold.reason = db_text_or_null(result, row, CLAIM_HOLD);
+        ret_row->hold.delay_s = db_int(result, row, CLAIM_DELAY_S);
     }
 }
 
 const char *
-jobs_confirm(struct db_args *args, const struct jobs_run *run, struct buf *ids,
-             struct buf *attempts)
+jobs_confirm(struct db_args *args, const struct jobs_run *run, struct jobs_confirmation *ask,
+             const struct jobs_guards *guards)
 {
     db_arg_text(args, run->token);
-    db_arg_array(args, ids);
-    db_arg_array(args, attempts);
+    db_arg_array(args, &ask->ids);
+    db_arg_array(args, &ask->attempts);
+    db_arg_array(args, &ask->images);
+    jobs_arg_guards(args, guards);
     return SQL_CONFIRM;
 }
 
 bool
-jobs_read_stands(const struct db_result *result, int row, int64_t id)
+jobs_read_stands(const struct db_result *result, int row, int64_t id, struct jobs_hold *ret_hold)
 {
-    return row < db_rows(result) && db_int(result, row, 0) == id && db_bool(result, row, 1);
+    if (row >= db_rows(result) || db_int(result, row, 0) != id || !db_bool(result, row, 1)) {
+        return false;
+    }
+    ret_hold->reason = db_text_or_null(result, row, 2);
+    ret_hold->delay_s = db_int(result, row, 3);
+    return true;
 }
 
 static const char *
@@ -199,6 +218,7 @@ jobs_read_record(const struct db_result *result, int row, struct jobs_record_row
     const char *outcome = db_text(result, row, 1);
 
     ret_row->state = db_text(result, row, 2);
+    ret_row->beside = db_text(result, row, 3);
     if (strcmp(outcome, "recorded") == 0) {
         ret_row->outcome = JOBS_RECORDED;
     } else {

@@ -27,6 +27,13 @@ struct jobs_run {
     char claimed_by[80]; /* host:pid */
 };
 
+/* What protects images, as the settings say. */
+struct jobs_guards {
+    int64_t keep_previous;
+    bool protect_unpullable;
+    bool by_name; /* the name is deleted, whichever image it leads to (verify = no) */
+};
+
 /* A claimed job. */
 struct job {
     int64_t id;
@@ -36,12 +43,64 @@ struct job {
     char *image_id; /* NULL where it was not recorded */
     bool explicit_now;
     int64_t orphaned_at_ms;
+    char *protocol; /* where its daemon was when it came; NULL: not known, as are the others then */
+    char *host;
+    int docker_socket_port;
 };
 
 void job_clear(struct job *job);
 
-/* The daemons with due work: columns 0, the name, and 1, whether it is to be left alone for now. */
+/* The daemons with due work: columns of jobs_read_find(). */
 const char *jobs_find(struct db_args *args);
+
+struct jobs_find_row {
+    const char *daemon; /* texts live as long as the result */
+    bool paused;        /* it is to be left alone for now */
+    const char *stop;   /* what stopped it last; "" for nothing */
+    struct jobs_place {
+        const char *protocol; /* NULL where it is not known */
+        const char *host;
+        int docker_socket_port;
+    } place; /* where it was when its next job came */
+};
+
+void jobs_read_find(const struct db_result *result, int row, struct jobs_find_row *ret_row);
+
+/* What Nextcloud's tables say. */
+const char *jobs_news(struct db_args *args);
+
+enum jobs_news_kind { JOBS_NEWS_NEXTCLOUD, JOBS_NEWS_DAEMON, JOBS_NEWS_LOOK, JOBS_NEWS_GONE };
+
+/* One row of it; see sql/queries/news.sql. Texts live as long as the result. */
+struct jobs_news_row {
+    enum jobs_news_kind kind;
+    const char *name;
+    const char *detail; /* NULL where there is none */
+    const char *daemon;
+    struct jobs_place place;
+    bool paused;
+    const char *stop;
+};
+
+void jobs_read_news(const struct db_result *result, int row, struct jobs_news_row *ret_row);
+
+/* Nextcloud's own settings: columns 0 name, 1 value, 2 type. */
+const char *jobs_settings(struct db_args *args);
+
+/* What was seen of an app's container. */
+struct jobs_observation {
+    const char *appid;
+    const char *daemon;
+    const char *fingerprint;
+    const char *image_ref; /* NULL: there is no container, nor the others then */
+    const char *image_id;
+    int64_t bytes; /* -1: not known */
+    const char *container;
+};
+
+const char *jobs_observed(struct db_args *args, const struct jobs_observation *observations,
+                          size_t count);
+const char *jobs_reconcile(struct db_args *args);
 
 /* What to claim. */
 struct jobs_ask {
@@ -52,6 +111,7 @@ struct jobs_ask {
     int64_t grace_hours;
     int64_t lease_ms;
     int64_t max_failures;
+    struct jobs_guards guards;
 };
 
 const char *jobs_claim(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask);
@@ -69,16 +129,28 @@ struct jobs_claim_row {
     int64_t number;
     const char *state; /* of a JOBS_ENDED */
     struct job job;    /* of a JOBS_CLAIMED and JOBS_ENDED; the caller owns it */
+    struct jobs_hold {
+        const char *reason; /* why it must not go on; NULL: nothing speaks against it */
+        int64_t delay_s;    /* look again after so long; 0: in_use_recheck_hours */
+    } hold;
 };
 
 void jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *ret_row);
 
-/* Which claims to confirm: ids and attempts are arrays begun with db_array_begin(). */
-const char *jobs_confirm(struct db_args *args, const struct jobs_run *run, struct buf *ids,
-                         struct buf *attempts);
+/* Which claims to confirm: arrays begun with db_array_begin(). */
+struct jobs_confirmation {
+    struct buf ids;
+    struct buf attempts;
+    struct buf images; /* the IDs that Docker told; NULL where it was not asked */
+};
 
-/* Whether the claim asked for at place row still stands. id must be that claim's. */
-bool jobs_read_stands(const struct db_result *result, int row, int64_t id);
+const char *jobs_confirm(struct db_args *args, const struct jobs_run *run,
+                         struct jobs_confirmation *ask, const struct jobs_guards *guards);
+
+/* Whether the claim asked for at place row still stands, and whether its job is held by now. id
+ * must be that claim's. */
+bool jobs_read_stands(const struct db_result *result, int row, int64_t id,
+                      struct jobs_hold *ret_hold);
 
 /* What became of an attempt. */
 enum jobs_action { JOBS_DONE, JOBS_WAIT, JOBS_HOLD, JOBS_RETRY, JOBS_FAIL, JOBS_RELEASE };
@@ -134,7 +206,8 @@ enum jobs_recorded { JOBS_RECORDED, JOBS_ALREADY, JOBS_LATE };
 
 struct jobs_record_row {
     enum jobs_recorded outcome;
-    const char *state; /* the row's state now; "" where the row is gone; valid as the result */
+    const char *state;  /* the row's state now; "" where the row is gone; valid as the result */
+    const char *beside; /* an app whose deploy began beside the delete; "" for none */
 };
 
 void jobs_read_record(const struct db_result *result, int row, struct jobs_record_row *ret_row);

@@ -225,6 +225,7 @@ ledger_status(struct db *db, struct ledger_status *ret_status, struct err *err)
         [LEDGER_STATUS_WAITING] = {SQL_STATUS_WAITING, NULL},
         [LEDGER_STATUS_FAILED] = {SQL_STATUS_FAILED, NULL},
         [LEDGER_STATUS_DAEMONS] = {SQL_STATUS_DAEMONS, NULL},
+        [LEDGER_STATUS_INTAKE] = {SQL_INTAKE_ERRORS, NULL},
     };
 
     memset(ret_status, 0, sizeof *ret_status);
@@ -256,4 +257,50 @@ bool
 ledger_ask_missing(struct db *db, struct db_result **ret_result, struct err *err)
 {
     return db_query(db, SQL_CHECK_PRIVILEGES, NULL, ret_result, err);
+}
+
+bool
+ledger_ask_nextcloud(struct db *db, const char *schema, const char *prefix,
+                     struct db_result **ret_result, struct err *err)
+{
+    struct db_args args = {.count = 0};
+    bool done;
+
+    db_arg_text(&args, schema);
+    db_arg_text(&args, prefix);
+    done = db_query(db, SQL_CHECK_NEXTCLOUD, &args, ret_result, err);
+    db_args_clear(&args);
+    return done;
+}
+
+bool
+ledger_ask_intake(struct db *db, struct db_result **ret_result, struct err *err)
+{
+    return db_query(db, SQL_INTAKE_ERRORS, NULL, ret_result, err);
+}
+
+bool
+ledger_plan(struct db *db, const struct ledger_plan *plan, struct db_result **ret_result,
+            struct err *err)
+{
+    struct db_args args = {.count = 0};
+    bool done;
+
+    db_arg_text(&args, plan->daemon);
+    db_arg_text(&args, plan->app);
+    db_arg_int(&args, plan->grace_hours);
+    db_arg_int(&args, plan->days);
+    db_arg_int(&args, plan->limit);
+    db_arg_int(&args, plan->keep_previous);
+    db_arg_bool(&args, plan->protect_unpullable);
+    db_arg_bool(&args, plan->by_name);
+    done = db_query(db, SQL_PLAN, &args, ret_result, err);
+    db_args_clear(&args);
+    return done;
+}
+
+bool
+ledger_images(struct db *db, struct db_result **ret_result, struct err *err)
+{
+    return db_query(db, SQL_LIST_IMAGES, NULL, ret_result, err);
 }

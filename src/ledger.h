@@ -98,6 +98,49 @@ bool ledger_targets(struct db *db, enum ledger_change change, const char *app, c
 bool ledger_change(struct db *db, enum ledger_change change, int64_t id, const char *reason,
                    bool *ret_changed, struct db_result **ret_result, struct err *err) MUST_CHECK;
 
+/* The open jobs that are due within so many days; see sql/queries/plan.sql. db_result_free() it. */
+struct ledger_plan {
+    const char *daemon; /* NULL: all */
+    const char *app;
+    int64_t grace_hours;
+    int64_t days;
+    int64_t limit;
+    int64_t keep_previous;
+    bool protect_unpullable;
+    bool by_name;
+};
+enum {
+    LEDGER_PLAN_ID,
+    LEDGER_PLAN_DAEMON,
+    LEDGER_PLAN_APP,
+    LEDGER_PLAN_IMAGE,
+    LEDGER_PLAN_IMAGE_ID,
+    LEDGER_PLAN_CHOICE,
+    LEDGER_PLAN_STATE,
+    LEDGER_PLAN_EVENT,
+    LEDGER_PLAN_DUE,
+    LEDGER_PLAN_WAITS_S,
+    LEDGER_PLAN_ORPHANED_AT_MS,
+    LEDGER_PLAN_HOLD,
+    LEDGER_PLAN_CLAIMED,
+};
+bool ledger_plan(struct db *db, const struct ledger_plan *plan, struct db_result **ret_result,
+                 struct err *err) MUST_CHECK;
+
+/* Which image each app runs; see sql/queries/list_images.sql. */
+enum {
+    LEDGER_IMAGES_APP,
+    LEDGER_IMAGES_DAEMON,
+    LEDGER_IMAGES_VERSION,
+    LEDGER_IMAGES_CONTAINER,
+    LEDGER_IMAGES_REF,
+    LEDGER_IMAGES_ID,
+    LEDGER_IMAGES_BYTES,
+    LEDGER_IMAGES_SEEN_AT,
+    LEDGER_IMAGES_AGO,
+};
+bool ledger_images(struct db *db, struct db_result **ret_result, struct err *err) MUST_CHECK;
+
 /* Results of ledger_status(), one per query; and their columns. */
 enum ledger_status_part {
     LEDGER_STATUS_RUN,
@@ -106,6 +149,7 @@ enum ledger_status_part {
     LEDGER_STATUS_WAITING,
     LEDGER_STATUS_FAILED,
     LEDGER_STATUS_DAEMONS,
+    LEDGER_STATUS_INTAKE, /* columns as of ledger_ask_intake() */
     LEDGER_STATUS_PARTS,
 };
 
@@ -127,6 +171,7 @@ enum {
     LEDGER_OPEN_JOBS,
     LEDGER_OPEN_DUE,
     LEDGER_OPEN_NOW,
+    LEDGER_OPEN_NOWHERE,
     LEDGER_OPEN_OLDEST_S
 };
 enum {
@@ -190,6 +235,33 @@ bool ledger_ask_server(struct db *db, struct db_result **ret_result, struct err 
 /* Privileges that are missing, one row each. */
 enum { LEDGER_MISSING_EXISTS, LEDGER_MISSING_FOR, LEDGER_MISSING_TEXT, LEDGER_MISSING_REMEDY };
 bool ledger_ask_missing(struct db *db, struct db_result **ret_result, struct err *err) MUST_CHECK;
+
+/* How Nextcloud's tables are watched; one row. schema and prefix as in the settings. */
+enum {
+    LEDGER_NEXTCLOUD_THERE,
+    LEDGER_NEXTCLOUD_WATCHED,
+    LEDGER_NEXTCLOUD_SCHEMA,
+    LEDGER_NEXTCLOUD_PREFIX,
+    LEDGER_NEXTCLOUD_NOTES_JOBS,
+    LEDGER_NEXTCLOUD_TRIGGERS,
+    LEDGER_NEXTCLOUD_APPS,
+    LEDGER_NEXTCLOUD_UNSEEN,
+    LEDGER_NEXTCLOUD_CLEANS_UP,
+};
+bool ledger_ask_nextcloud(struct db *db, const char *schema, const char *prefix,
+                          struct db_result **ret_result, struct err *err) MUST_CHECK;
+
+/* Failures of the triggers, the last first, at most ten. */
+enum {
+    LEDGER_INTAKE_SOURCE,
+    LEDGER_INTAKE_CODE,
+    LEDGER_INTAKE_MESSAGE,
+    LEDGER_INTAKE_SUBJECT,
+    LEDGER_INTAKE_TIMES,
+    LEDGER_INTAKE_LAST_AT,
+    LEDGER_INTAKE_AGO,
+};
+bool ledger_ask_intake(struct db *db, struct db_result **ret_result, struct err *err) MUST_CHECK;
 
 /* The schema's version. */
 bool ledger_ask_version(struct db *db, int64_t *ret_version, struct err *err) MUST_CHECK;

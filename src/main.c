@@ -19,6 +19,12 @@ main_run_with(const struct cli *cli, const struct conf *conf)
     switch (cli->command) {
     case CLI_RUN:
         return cmd_run(cli, conf);
+    case CLI_PLAN:
+        return cmd_plan(cli, conf);
+    case CLI_OBSERVE:
+        return cmd_observe(cli, conf);
+    case CLI_ADOPT:
+        return cmd_adopt(cli, conf);
     case CLI_LIST:
         return cmd_list(cli, conf);
     case CLI_SHOW:

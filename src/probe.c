@@ -126,14 +126,15 @@ probe_begin(struct probe *probe)
 }
 
 bool
-probe_daemons(const struct conf *conf, struct probe_result *ret_results, struct err *err)
+probe_daemons(const struct roster *roster, const struct conf *conf,
+              struct probe_result *ret_results, struct err *err)
 {
-    struct probe probe = {.count = conf->daemon_count,
+    struct probe probe = {.count = roster_count(roster),
                           .limits = {conf->connect_timeout_ms, conf->timeout_ms}};
     bool done = true;
 
-    memset(ret_results, 0, conf->daemon_count * sizeof *ret_results);
-    if (conf->daemon_count == 0) {
+    memset(ret_results, 0, probe.count * sizeof *ret_results);
+    if (probe.count == 0) {
         return true;
     }
     if (!http_open(PROBE_PARALLEL, probe_answered, &probe, &probe.http, err)) {
@@ -141,8 +142,13 @@ probe_daemons(const struct conf *conf, struct probe_result *ret_results, struct 
     }
     probe.calls = mem_alloc(probe.count, sizeof *probe.calls);
     for (size_t i = 0; i < probe.count; i++) {
-        probe.calls[i].daemon = &conf->daemons[i];
+        const struct roster_daemon *daemon = roster_at(roster, i);
+
+        probe.calls[i].daemon = &daemon->conf;
         probe.calls[i].result = &ret_results[i];
+        if (daemon->problem != NULL) {
+            probe_fail(&probe.calls[i], daemon->problem, "");
+        }
     }
     while (done && sig_stops() == 0 && probe_begin(&probe)) {
         done = http_wait(probe.http, -1, false, PROBE_WAIT_MS, err);

@@ -5,8 +5,8 @@
 #ifndef HARPSWEEP_PROBE_H
 #define HARPSWEEP_PROBE_H
 
-#include "conf.h"
 #include "err.h"
+#include "roster.h"
 
 #include <stdbool.h>
 
@@ -18,9 +18,10 @@ struct probe_result {
     char hint[512];    /* what to do about it */
 };
 
-/* Fills ret_results, one per daemon of conf, in its order. False only where the program itself
- * cannot ask; a signal to stop ends it early, with what was not asked yet marked so. */
-bool probe_daemons(const struct conf *conf, struct probe_result *ret_results, struct err *err)
-    MUST_CHECK;
+/* Fills ret_results, one per daemon of the roster, in its order; those with a problem are not
+ * asked. False only where the program itself cannot ask; a signal to stop ends it early, with what
+ * was not asked yet marked so. */
+bool probe_daemons(const struct roster *roster, const struct conf *conf,
+                   struct probe_result *ret_results, struct err *err) MUST_CHECK;
 
 #endif

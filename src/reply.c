@@ -220,6 +220,45 @@ reply_image_parse(const char *body, size_t length)
     return image;
 }
 
+/* Copies the text of a member, which must be there, be a text without control characters, and fit.
+ */
+static bool
+reply_copy_text(const json_t *value, char *text, size_t size)
+{
+    const char *string = json_string_value(value);
+    size_t length = json_string_length(value);
+
+    if (string == NULL || length == 0 || length >= size || strlen(string) != length) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)string[i] < 0x20 || string[i] == 0x7f) {
+            return false;
+        }
+    }
+    memcpy(text, string, length + 1);
+    return true;
+}
+
+struct reply_container
+reply_container_parse(const char *body, size_t length)
+{
+    struct reply_container container = {.valid = false};
+    json_t *root = reply_parse_object(body, length);
+    const json_t *config = json_object_get(root, "Config");
+    const json_t *state = json_object_get(root, "State");
+
+    container.valid = reply_copy_text(json_object_get(root, "Image"), container.image_id,
+                                      sizeof container.image_id) &&
+                      imageref_is_id(container.image_id) &&
+                      reply_copy_text(json_object_get(config, "Image"), container.image_ref,
+                                      sizeof container.image_ref) &&
+                      reply_copy_text(json_object_get(state, "Status"), container.status,
+                                      sizeof container.status);
+    json_decref(root);
+    return container;
+}
+
 enum reply_message
 reply_message_parse(const char *body, size_t length)
 {
@@ -231,6 +270,8 @@ reply_message_parse(const char *body, size_t length)
         kind = REPLY_MESSAGE_NONE;
     } else if (reply_text_contains(message, "no such image")) {
         kind = REPLY_MESSAGE_NO_SUCH_IMAGE;
+    } else if (reply_text_contains(message, "no such container")) {
+        kind = REPLY_MESSAGE_NO_SUCH_CONTAINER;
     } else if (reply_text_contains(message, "invalid reference")) {
         kind = REPLY_MESSAGE_INVALID_REFERENCE;
     }

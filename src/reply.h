@@ -56,10 +56,21 @@ struct reply_image {
 
 struct reply_image reply_image_parse(const char *body, size_t length);
 
+/* Answer of GET …/containers/NAME/json (Docker's inspect, status 200). */
+struct reply_container {
+    bool valid;                         /* the rest means something only where this is true */
+    char image_id[REPLY_IMAGE_ID_SIZE]; /* Image */
+    char image_ref[513];                /* Config.Image: what it was created from; never cut */
+    char status[16];                    /* State.Status: running, exited, created, … */
+};
+
+struct reply_container reply_container_parse(const char *body, size_t length);
+
 /* Docker's own {"message":"…"}, its answer to whatever it refuses. */
 enum reply_message {
     REPLY_MESSAGE_NONE, /* not a message of Docker's */
     REPLY_MESSAGE_NO_SUCH_IMAGE,
+    REPLY_MESSAGE_NO_SUCH_CONTAINER,
     REPLY_MESSAGE_INVALID_REFERENCE,
     REPLY_MESSAGE_OTHER,
 };

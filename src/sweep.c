@@ -69,33 +69,12 @@ sweep_list_move(struct sweep_list *to, struct sweep_list *from)
 }
 
 void
-sweep_job_free(struct sweep_job *job)
-{
-    job_clear(&job->job);
-    mem_free(job->result.reason);
-    mem_free(job);
-}
-
-void
 sweep_fail(struct sweep *sweep, const struct err *err)
 {
     if (sweep->failure.kind == ERR_NONE) {
         sweep->failure = *err;
     }
     sweep->closing = true;
-}
-
-void
-sweep_end_job(struct sweep *sweep, struct sweep_job *job, enum jobs_action action,
-              const char *reason)
-{
-    job->result.id = job->job.id;
-    job->result.attempt = job->job.attempt;
-    job->result.action = action;
-    job->result.reason = mem_strdup(reason);
-    job->ended_ms = clock_boot_ms();
-    job->call.daemon->held--;
-    sweep_list_push(&sweep->results, job);
 }
 
 static bool
@@ -113,21 +92,10 @@ sweep_open(struct sweep *sweep, struct err *err)
     (void)snprintf(sweep->run.claimed_by, sizeof sweep->run.claimed_by, "%s:%d", sweep->run.host,
                    sweep->run.pid);
     (void)snprintf(sweep->report->token, sizeof sweep->report->token, "%s", sweep->run.token);
-    sweep->daemons = mem_alloc(conf->daemon_count, sizeof *sweep->daemons);
-    for (size_t i = 0; i < conf->daemon_count; i++) {
-        const char *only = sweep->options->daemon;
-
-        if (only == NULL || strcmp(only, conf->daemons[i].name) == 0) {
-            struct sweep_daemon *daemon = &sweep->daemons[sweep->daemon_count++];
-
-            daemon->conf = &conf->daemons[i];
-            daemon->call.daemon = daemon;
-        }
-    }
+    sweep->enabled = conf->enabled;
+    sweep->grace_hours = conf->grace_hours;
     sweep->claims_left = sweep->options->max_jobs == 0 ? -1 : sweep->options->max_jobs;
     sweep->record_max = SWEEP_RECORD_COUNT;
-    /* Short runs must not always begin with the same daemon. */
-    sweep->turn = sweep->daemon_count == 0 ? 0 : (size_t)sweep->run.pid % sweep->daemon_count;
     sweep->hello_due = true;
     return true;
 }
@@ -138,18 +106,21 @@ sweep_has_work(const struct sweep *sweep)
     size_t waiting = sweep->confirm.count + sweep->confirming.count + sweep->results.count +
                      sweep->recording.count;
 
-    if (waiting > 0 || (sweep->http != NULL && http_active(sweep->http) > 0)) {
+    /* What the database is asked is waited for: a claim under way would else be lost until its
+     * lease ends. */
+    if (waiting > 0 || sweep->step_busy || (sweep->http != NULL && http_active(sweep->http) > 0)) {
         return true;
     }
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         const struct sweep_daemon *daemon = &sweep->daemons[i];
 
-        if (daemon->held > 0 || (!sweep->closing && daemon->due && !daemon->drained &&
-                                 daemon->gate != SWEEP_GATE_STOPPED && sweep->claims_left != 0)) {
+        if (daemon->held > 0 || (!sweep->closing && daemon->looking > 0) ||
+            (!sweep->closing && daemon->due && !daemon->drained &&
+             daemon->lane.gate != LANE_STOPPED && sweep->claims_left != 0)) {
             return true;
         }
     }
-    return !sweep->closing && !sweep->found && sweep->claims_left != 0;
+    return !sweep->closing && (sweep->reconcile_due || (!sweep->found && sweep->claims_left != 0));
 }
 
 static void
@@ -157,6 +128,7 @@ sweep_give_back_all(struct sweep *sweep, const char *reason)
 {
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         sweep_give_back(sweep, &sweep->daemons[i], reason);
+        sweep_drop_looks(&sweep->daemons[i]);
     }
 }
 
@@ -183,12 +155,11 @@ sweep_check_limits(struct sweep *sweep)
     if (!sweep->aborting && (sig_stops() > 1 || spent >= sweep->conf->hard_limit_ms)) {
         sweep->aborting = true;
         sweep_close_claims(sweep, "hard limit");
-        sweep_give_back_all(sweep, "the run had to end before its turn came");
         if (sweep->http != NULL) {
             http_abort_all(sweep->http);
         }
     }
-    if (sweep->failure.kind != ERR_NONE) {
+    if (sweep->aborting || sweep->failure.kind != ERR_NONE) {
         sweep_give_back_all(sweep, "the run had to end before its turn came");
     }
 }
@@ -253,7 +224,7 @@ sweep_left_work(const struct sweep *sweep)
     for (size_t i = 0; limited && i < sweep->daemon_count; i++) {
         const struct sweep_daemon *daemon = &sweep->daemons[i];
 
-        if (daemon->due && !daemon->drained && daemon->gate != SWEEP_GATE_STOPPED) {
+        if (daemon->due && !daemon->drained && daemon->lane.gate != LANE_STOPPED) {
             return true;
         }
     }
@@ -274,7 +245,8 @@ sweep_exit_code(const struct sweep *sweep)
     if (report->left_work) {
         return EXIT_CODE_LEFT_WORK;
     }
-    if (report->totals.failed > 0 || report->daemons_stopped > 0 || report->daemons_unknown > 0) {
+    if (report->totals.failed > 0 || report->daemons_stopped > 0 || report->daemons_unknown > 0 ||
+        report->beside > 0) {
         return EXIT_CODE_ATTENTION;
     }
     return EXIT_CODE_OK;
@@ -332,7 +304,9 @@ sweep_run(struct db *db, const struct conf *conf, const struct sweep_options *op
         sweep_db_finish(&sweep);
     }
     http_close(sweep.http);
+    sweep_free_looks(&sweep);
     mem_free(sweep.daemons);
+    roster_free(sweep.roster);
     *err = sweep.failure;
     return sweep.failure.kind == ERR_NONE;
 }

@@ -20,6 +20,7 @@ struct sweep_options {
     const char *daemon; /* only this one; NULL: all. Named, it is tried although it is paused */
     const char *app;    /* only this one; NULL: all */
     int64_t max_jobs;   /* 0: no limit */
+    bool observe_only;  /* look at apps, claim nothing */
 };
 
 struct sweep_report {
@@ -28,6 +29,8 @@ struct sweep_report {
     int64_t daemons_stopped;
     int64_t daemons_unknown; /* due work for daemons without a section in the settings */
     int64_t unrecorded;      /* results that the database never took */
+    int64_t observed;        /* apps that were looked at */
+    int64_t beside;          /* deletes beside which a deploy began */
     int64_t duration_ms;
     bool left_work; /* ended early by a limit or a signal */
     bool worked;    /* it claimed or planned something */

@@ -33,22 +33,26 @@ sweep_ahead(int64_t places, int64_t mean_ms)
 
 /* How many jobs to ask for from this daemon now. */
 static int
-sweep_want(const struct sweep_daemon *daemon)
+sweep_want(const struct sweep *sweep, const struct sweep_daemon *daemon)
 {
     int ahead;
     int want;
 
-    if (!daemon->due || daemon->drained || daemon->gate == SWEEP_GATE_STOPPED) {
+    if (!daemon->due || daemon->drained || daemon->lane.gate == LANE_STOPPED ||
+        !sweep_engine_is_seen(sweep, daemon)) {
         return 0;
     }
-    if (daemon->gate == SWEEP_GATE_PROVING) { /* ready for the moment in which its job succeeds */
-        return daemon->conf->max_parallel - daemon->held;
+    if (daemon->entry->unsupported) { /* nothing is asked for them */
+        return SWEEP_AHEAD_MAX - daemon->held;
     }
-    if (daemon->gate != SWEEP_GATE_OPEN) {
-        return daemon->held == 0 && daemon->active == 0 ? 1 : 0;
+    if (daemon->lane.gate == LANE_PROVING) { /* ready for the moment in which its job succeeds */
+        return daemon->lane.conf->max_parallel - daemon->held;
     }
-    ahead = sweep_ahead(daemon->conf->max_parallel, daemon->mean_ms);
-    want = daemon->conf->max_parallel + ahead - daemon->held;
+    if (daemon->lane.gate != LANE_OPEN) {
+        return daemon->held == 0 && daemon->lane.active == 0 ? 1 : 0;
+    }
+    ahead = sweep_ahead(daemon->lane.conf->max_parallel, daemon->mean_ms);
+    want = daemon->lane.conf->max_parallel + ahead - daemon->held;
     return want > ahead / 2 ? want : 0; /* in batches, not one by one */
 }
 
@@ -71,26 +75,54 @@ sweep_budget(const struct sweep *sweep)
 void
 sweep_add_find(struct sweep *sweep, struct sweep_steps *steps)
 {
-    if (!sweep->found && !sweep->closing) {
+    if (sweep->found || sweep->closing) {
+        return;
+    }
+    sweep->step_news = sweep_add_step(steps);
+    steps->steps[sweep->step_news].sql = jobs_news(&steps->args[sweep->step_news]);
+    if (sweep->conf->follow_nextcloud) {
+        sweep->step_settings = sweep_add_step(steps);
+        steps->steps[sweep->step_settings].sql = jobs_settings(&steps->args[sweep->step_settings]);
+    }
+    if (!sweep->options->observe_only) {
         sweep->step_find = sweep_add_step(steps);
         steps->steps[sweep->step_find].sql = jobs_find(&steps->args[sweep->step_find]);
     }
 }
 
 void
+sweep_add_reconcile(struct sweep *sweep, struct sweep_steps *steps)
+{
+    if (sweep->reconcile_due && !sweep->closing) {
+        sweep->step_reconcile = sweep_add_step(steps);
+        steps->steps[sweep->step_reconcile].sql =
+            jobs_reconcile(&steps->args[sweep->step_reconcile]);
+    }
+}
+
+static struct jobs_guards
+sweep_guards(const struct sweep *sweep)
+{
+    return (struct jobs_guards){.keep_previous = sweep->conf->keep_previous,
+                                .protect_unpullable = sweep->conf->protect_unpullable,
+                                .by_name = !sweep->conf->verify};
+}
+
+void
 sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
 {
     struct jobs_ask ask = {.app = sweep->options->app,
-                           .enabled = sweep->conf->enabled,
-                           .grace_hours = sweep->conf->grace_hours,
+                           .enabled = sweep->enabled,
+                           .grace_hours = sweep->grace_hours,
                            .lease_ms = sweep->conf->lease_ms,
-                           .max_failures = sweep->conf->max_failures};
+                           .max_failures = sweep->conf->max_failures,
+                           .guards = sweep_guards(sweep)};
     int64_t budget = sweep_budget(sweep);
     bool any = false;
 
     for (size_t i = 0; i < sweep->daemon_count && !sweep->closing && budget > 0; i++) {
         struct sweep_daemon *daemon = &sweep->daemons[(sweep->turn + i) % sweep->daemon_count];
-        int want = sweep_want(daemon);
+        int want = sweep_want(sweep, daemon);
 
         daemon->asked = want > budget ? (int)budget : want;
         if (daemon->asked == 0) {
@@ -102,7 +134,7 @@ sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
         }
         any = true;
         budget -= daemon->asked;
-        db_array_text(&ask.daemons, daemon->conf->name);
+        db_array_text(&ask.daemons, daemon->lane.conf->name);
         db_array_int(&ask.slots, daemon->asked);
     }
     if (any) {
@@ -115,22 +147,24 @@ sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
 void
 sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps)
 {
-    struct buf ids;
-    struct buf attempts;
+    const struct jobs_guards guards = sweep_guards(sweep);
+    struct jobs_confirmation ask;
     int index;
 
     if (sweep->confirm.count == 0) {
         return;
     }
     sweep_list_move(&sweep->confirming, &sweep->confirm);
-    db_array_begin(&ids);
-    db_array_begin(&attempts);
+    db_array_begin(&ask.ids);
+    db_array_begin(&ask.attempts);
+    db_array_begin(&ask.images);
     for (const struct sweep_job *job = sweep->confirming.first; job != NULL; job = job->next) {
-        db_array_int(&ids, job->job.id);
-        db_array_int(&attempts, job->job.attempt);
+        db_array_int(&ask.ids, job->job.id);
+        db_array_int(&ask.attempts, job->job.attempt);
+        db_array_text(&ask.images, job->image_id[0] == '\0' ? NULL : job->image_id);
     }
     index = sweep_add_step(steps);
-    steps->steps[index].sql = jobs_confirm(&steps->args[index], &sweep->run, &ids, &attempts);
+    steps->steps[index].sql = jobs_confirm(&steps->args[index], &sweep->run, &ask, &guards);
     sweep->step_confirm = index;
 }
 
@@ -161,14 +195,15 @@ sweep_add_record(struct sweep *sweep, struct sweep_steps *steps)
 static void
 sweep_see(const struct sweep_daemon *daemon, struct jobs_daemon_seen *seen)
 {
-    bool stopped = daemon->gate == SWEEP_GATE_STOPPED;
+    const struct lane *lane = &daemon->lane;
+    bool stopped = lane->gate == LANE_STOPPED;
 
-    db_array_text(&seen->names, daemon->conf->name);
-    db_array_text(&seen->versions, daemon->version[0] == '\0' ? NULL : daemon->version);
-    db_array_text(&seen->stops, stopped ? verdict_stop_name(daemon->stop) : NULL);
-    db_array_text(&seen->reasons, stopped ? daemon->reason : NULL);
-    db_array_text(&seen->hints, stopped ? daemon->hint : NULL);
-    db_array_int(&seen->pauses, stopped ? sweep_pause_s(daemon->stop) : 0);
+    db_array_text(&seen->names, lane->conf->name);
+    db_array_text(&seen->versions, lane->version[0] == '\0' ? NULL : lane->version);
+    db_array_text(&seen->stops, stopped ? verdict_stop_name(lane->stop) : NULL);
+    db_array_text(&seen->reasons, stopped ? lane->reason : NULL);
+    db_array_text(&seen->hints, stopped ? lane->hint : NULL);
+    db_array_int(&seen->pauses, stopped ? sweep_pause_s(lane->stop) : 0);
 }
 
 void
@@ -180,9 +215,9 @@ sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all)
 
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         struct sweep_daemon *daemon = &sweep->daemons[i];
-        bool answered = daemon->version[0] != '\0';
+        bool answered = daemon->lane.version[0] != '\0';
 
-        if (daemon->noted || !(daemon->gate == SWEEP_GATE_STOPPED || (all && answered))) {
+        if (daemon->noted || !(daemon->lane.gate == LANE_STOPPED || (all && answered))) {
             continue;
         }
         if (!any) {

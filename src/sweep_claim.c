@@ -1,4 +1,4 @@
-/* What a claim's answer means: which daemons have work, which jobs are ours now. */
+/* What the answers about claims mean: which jobs are ours now, and which still are. */
 #include "imageref.h"
 #include "log.h"
 #include "mem.h"
@@ -8,16 +8,61 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A freshly claimed job: some are decided before any request. */
 static void
-sweep_adopt(struct sweep *sweep, struct sweep_daemon *daemon, struct job *claimed)
+sweep_hold(struct sweep *sweep, struct sweep_job *job, const struct jobs_hold *hold)
+{
+    job->result.min_delay_s = hold->delay_s;
+    sweep_end_job(sweep, job, JOBS_HOLD, hold->reason);
+}
+
+/* A daemon that is gone is known by where its jobs say that it was, and they may differ. */
+static bool
+sweep_is_elsewhere(const struct sweep_job *job)
+{
+    const struct roster_daemon *entry = job->call.daemon->entry;
+
+    return entry->gone &&
+           (job->job.protocol == NULL || strcmp(job->job.protocol, entry->place.protocol) != 0 ||
+            strcmp(job->job.host, entry->place.host) != 0 ||
+            job->job.docker_socket_port != entry->place.docker_socket_port);
+}
+
+/* Some jobs are decided before any request. False where this one is not. */
+static bool
+sweep_decide(struct sweep *sweep, struct sweep_job *job, const struct jobs_hold *hold)
+{
+    const struct roster_daemon *entry = job->call.daemon->entry;
+    const char *pattern = conf_keep_match(sweep->conf, job->job.image_ref);
+    char reason[256];
+
+    if (entry->unsupported) {
+        job->result.state = VERDICT_UNSUPPORTED;
+        sweep_end_job(sweep, job, JOBS_DONE, entry->problem);
+    } else if (pattern != NULL) {
+        (void)snprintf(reason, sizeof reason, "the image matches keep = %s of the settings",
+                       pattern);
+        sweep_end_job(sweep, job, JOBS_HOLD, reason);
+    } else if (imageref_kind(job->job.image_ref) == IMAGEREF_INVALID) {
+        sweep_end_job(sweep, job, JOBS_FAIL, "image_ref is not a reference that Docker accepts");
+    } else if (sweep_is_elsewhere(job)) {
+        job->result.min_delay_s = 300;
+        sweep_end_job(sweep, job, JOBS_HOLD,
+                      "its daemon is gone, and this run asks another engine of that name");
+    } else if (hold->reason != NULL) {
+        sweep_hold(sweep, job, hold);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void
+sweep_adopt(struct sweep *sweep, struct sweep_daemon *daemon, const struct jobs_claim_row *row)
 {
     int64_t sent_at = db_sent_at(sweep->db);
     struct sweep_job *job = mem_alloc(1, sizeof *job);
-    const char *pattern = conf_keep_match(sweep->conf, claimed->image_ref);
-    char reason[256];
 
-    job->job = *claimed;
+    job->job = row->job;
     job->call.daemon = daemon;
     job->call.job = job;
     job->phase = sweep->conf->verify ? SWEEP_INSPECT_REF : SWEEP_REMOVE_REF;
@@ -29,35 +74,8 @@ sweep_adopt(struct sweep *sweep, struct sweep_daemon *daemon, struct job *claime
     if (sweep->claims_left > 0) {
         sweep->claims_left--;
     }
-    if (pattern != NULL) {
-        (void)snprintf(reason, sizeof reason, "the image matches keep = %s of the settings",
-                       pattern);
-        sweep_end_job(sweep, job, JOBS_HOLD, reason);
-    } else if (imageref_kind(job->job.image_ref) == IMAGEREF_INVALID) {
-        sweep_end_job(sweep, job, JOBS_FAIL, "image_ref is not a reference that Docker accepts");
-    } else {
+    if (!sweep_decide(sweep, job, &row->hold)) {
         sweep_list_push(&daemon->queue, job);
-    }
-}
-
-void
-sweep_found(struct sweep *sweep, const struct db_result *result)
-{
-    int rows = db_rows(result);
-
-    sweep->found = true;
-    for (int row = 0; row < rows; row++) {
-        const char *name = db_text(result, row, 0);
-        struct sweep_daemon *daemon = sweep_find_daemon(sweep, name);
-
-        if (daemon != NULL) {
-            /* Whoever names the daemon does not want it left alone. */
-            daemon->due = sweep->options->daemon != NULL || !db_bool(result, row, 1);
-        } else if (conf_find_daemon(sweep->conf, name) == NULL) {
-            sweep->report->daemons_unknown++;
-            log_warning("jobs are due for a daemon without a [daemon:%s] section in %s", name,
-                        sweep->conf->path);
-        }
     }
 }
 
@@ -68,7 +86,7 @@ sweep_claim_row(struct sweep *sweep, struct sweep_daemon *daemon, struct jobs_cl
     switch (row->kind) {
     case JOBS_CLAIMED:
         daemon->asked--;
-        sweep_adopt(sweep, daemon, &row->job);
+        sweep_adopt(sweep, daemon, row);
         break;
     case JOBS_ENDED:
         daemon->asked--;
@@ -101,5 +119,25 @@ sweep_claimed(struct sweep *sweep, const struct db_result *result)
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         sweep->daemons[i].drained = sweep->daemons[i].drained || sweep->daemons[i].asked > 0;
         sweep->daemons[i].asked = 0;
+    }
+}
+
+void
+sweep_confirmed(struct sweep *sweep, const struct db_result *result)
+{
+    struct sweep_job *job;
+
+    for (int row = 0; (job = sweep_list_pop(&sweep->confirming)) != NULL; row++) {
+        struct jobs_hold hold;
+
+        if (!jobs_read_stands(result, row, job->job.id, &hold)) {
+            sweep_end_job(sweep, job, JOBS_RELEASE, "somebody else changed the job meanwhile");
+        } else if (hold.reason != NULL) {
+            sweep_hold(sweep, job, &hold);
+        } else {
+            job->confirmed_ms = db_sent_at(sweep->db);
+            job->confirmed_image = true;
+            sweep_list_push_first(&job->call.daemon->queue, job);
+        }
     }
 }

@@ -30,6 +30,7 @@ sweep_take_back(struct sweep *sweep)
     sweep_list_move(&results, &sweep->results);
     sweep->results = results;
     sweep_list_move(&sweep->confirm, &sweep->confirming);
+    sweep_unobserve(sweep);
     for (size_t i = 0; i < sweep->daemon_count && sweep->step_seen >= 0; i++) {
         sweep->daemons[i].noted = false;
     }
@@ -112,8 +113,9 @@ sweep_db_send(struct sweep *sweep, bool force)
     if (sweep->step_busy || !sweep_reconnect(sweep)) {
         return;
     }
-    sweep->step_hello = sweep->step_record = sweep->step_confirm = sweep->step_find =
-        sweep->step_claim = sweep->step_seen = -1;
+    sweep->step_hello = sweep->step_news = sweep->step_settings = sweep->step_find =
+        sweep->step_reconcile = sweep->step_observed = sweep->step_record = sweep->step_confirm =
+            sweep->step_claim = sweep->step_seen = -1;
     if (sweep->hello_due) {
         sweep->step_hello = sweep_add_step(&steps);
         steps.steps[sweep->step_hello].sql = jobs_hello(&steps.args[sweep->step_hello]);
@@ -121,13 +123,16 @@ sweep_db_send(struct sweep *sweep, bool force)
     if (!sweep->alone) {
         sweep_add_confirm(sweep, &steps);
         sweep_add_find(sweep, &steps);
+        sweep_add_reconcile(sweep, &steps);
+        sweep_add_observed(sweep, &steps);
         sweep_add_claim(sweep, &steps);
         sweep_add_seen(sweep, &steps, false);
     }
     if (sweep_record_is_due(sweep, force) || sweep->alone || steps.count > 0) {
         sweep_add_record(sweep, &steps);
     }
-    if (steps.count == 0) {
+    if (steps.count == 0 || (steps.count == 1 && sweep->step_hello >= 0 && sweep->closing)) {
+        sweep_clear_steps(&steps); /* a greeting alone, at the end */
         return;
     }
     sweep->wall_sent_ms = clock_wall_ms();
@@ -170,86 +175,6 @@ sweep_check_hello(struct sweep *sweep, const struct db_result *result)
     sweep_fail(sweep, &err);
 }
 
-/* The jobs that still stand go to the head of their queues; the others ended meanwhile. */
-static void
-sweep_confirmed(struct sweep *sweep, const struct db_result *result)
-{
-    struct sweep_job *job;
-
-    for (int row = 0; (job = sweep_list_pop(&sweep->confirming)) != NULL; row++) {
-        if (jobs_read_stands(result, row, job->job.id)) {
-            job->confirmed_ms = db_sent_at(sweep->db);
-            sweep_list_push_first(&job->call.daemon->queue, job);
-        } else {
-            sweep_end_job(sweep, job, JOBS_RELEASE, "somebody else changed the job meanwhile");
-        }
-    }
-}
-
-static void
-sweep_count_failed(struct sweep *sweep, const struct sweep_job *job)
-{
-    sweep->report->totals.failed++;
-    log_warning("job failed: job=%" PRId64 " daemon=%s app=%s image=%s reason=\"%s\" run=%s",
-                job->job.id, job->call.daemon->conf->name, job->job.appid, job->job.image_ref,
-                job->result.reason, sweep->run.token);
-}
-
-static void
-sweep_count(struct sweep *sweep, const struct sweep_job *job, const char *state)
-{
-    struct jobs_totals *totals = &sweep->report->totals;
-
-    if (strcmp(state, "removed") == 0) {
-        totals->removed++;
-        totals->bytes_freed += job->result.bytes_freed;
-    } else if (strcmp(state, "untagged") == 0) {
-        totals->untagged++;
-    } else if (strcmp(state, "absent") == 0) {
-        totals->absent++;
-    } else if (strcmp(state, "failed") == 0) {
-        sweep_count_failed(sweep, job);
-    } else if (job->result.action == JOBS_WAIT) {
-        totals->in_use++;
-    } else if (job->result.action == JOBS_HOLD) {
-        totals->held++;
-    } else if (job->result.action == JOBS_RETRY) {
-        totals->retried++;
-    } else {
-        totals->given_back++;
-    }
-    log_info("job %" PRId64 " %s: daemon=%s app=%s image=%s%s%s%s", job->job.id, state,
-             job->call.daemon->conf->name, job->job.appid, job->job.image_ref,
-             job->result.reason[0] == '\0' ? "" : " reason=\"", job->result.reason,
-             job->result.reason[0] == '\0' ? "" : "\"");
-}
-
-static void
-sweep_recorded(struct sweep *sweep, const struct db_result *result)
-{
-    struct sweep_job *job;
-
-    for (int row = 0; (job = sweep_list_pop(&sweep->recording)) != NULL; row++) {
-        struct jobs_record_row recorded;
-
-        jobs_read_record(result, row, &recorded);
-        if (recorded.outcome == JOBS_LATE) {
-            sweep->report->totals.late++;
-            log_warning("result came too late and changed nothing: job=%" PRId64
-                        " image=%s result=%s state=%s run=%s",
-                        job->job.id, job->job.image_ref, verdict_state_name(job->result.state),
-                        recorded.state, sweep->run.token);
-        } else {
-            sweep_count(sweep, job, recorded.state);
-        }
-        sweep_job_free(job);
-    }
-    if (sweep->results.count == 0) {
-        sweep->record_max = SWEEP_RECORD_COUNT;
-        sweep->alone = false;
-    }
-}
-
 static void
 sweep_take(struct sweep *sweep, int step, void (*act)(struct sweep *, const struct db_result *))
 {
@@ -259,6 +184,32 @@ sweep_take(struct sweep *sweep, int step, void (*act)(struct sweep *, const stru
         act(sweep, result);
         db_result_free(result);
     }
+}
+
+static void
+sweep_take_news(struct sweep *sweep)
+{
+    struct db_result *news;
+    struct db_result *found = NULL;
+
+    if (sweep->step_news < 0) {
+        return;
+    }
+    news = db_take(sweep->db, (size_t)sweep->step_news);
+    if (sweep->step_find >= 0) {
+        found = db_take(sweep->db, (size_t)sweep->step_find);
+    }
+    sweep_learn(sweep, news, found);
+    db_result_free(news);
+    db_result_free(found);
+}
+
+static void
+sweep_reconciled(struct sweep *sweep, const struct db_result *result)
+{
+    sweep->reconcile_due = false;
+    sweep->report->worked = true;
+    log_info("apps that were removed while nobody told: %s", db_text(result, 0, 0));
 }
 
 void
@@ -290,7 +241,10 @@ sweep_db_advance(struct sweep *sweep)
         sweep_take(sweep, sweep->step_hello, sweep_check_hello);
         sweep_take(sweep, sweep->step_confirm, sweep_confirmed);
         sweep_take(sweep, sweep->step_record, sweep_recorded);
-        sweep_take(sweep, sweep->step_find, sweep_found);
+        sweep_take(sweep, sweep->step_settings, sweep_follow);
+        sweep_take_news(sweep);
+        sweep_take(sweep, sweep->step_reconcile, sweep_reconciled);
+        sweep_take(sweep, sweep->step_observed, sweep_observed);
         sweep_take(sweep, sweep->step_claim, sweep_claimed);
         break;
     }
@@ -308,8 +262,9 @@ sweep_note(const struct sweep *sweep, struct buf *note)
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         const struct sweep_daemon *daemon = &sweep->daemons[i];
 
-        if (daemon->gate == SWEEP_GATE_STOPPED) {
-            (void)buf_printf(note, "daemon %s stopped: %s; ", daemon->conf->name, daemon->reason);
+        if (daemon->lane.gate == LANE_STOPPED) {
+            (void)buf_printf(note, "daemon %s stopped: %s; ", daemon->lane.conf->name,
+                             daemon->lane.reason);
         }
     }
     if (note->length >= 2) { /* without the last "; " */

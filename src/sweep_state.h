@@ -1,18 +1,24 @@
 /*
  * The state of a run, shared by the files of sweep: sweep.c (the loop and its
- * limits), sweep_db.c (what is said to the database), sweep_daemon.c (what is
- * said to HaRP).
+ * limits), sweep_news.c (what there is to do), sweep_daemon.c (what is said to
+ * HaRP), sweep_job.c and sweep_look.c (what its answers mean), sweep_db.c,
+ * sweep_ask.c, sweep_claim.c and sweep_record.c (what is said to the database).
  */
 #ifndef HARPSWEEP_SWEEP_STATE_H
 #define HARPSWEEP_SWEEP_STATE_H
 
 #include "http.h"
+#include "lane.h"
+#include "roster.h"
 #include "sweep.h"
 #include "verdict.h"
 
 /* The database's word that a job may be deleted is asked for again when it is older than this
- * (milliseconds): between that word and the delete, somebody may have kept the job. */
+ * (milliseconds): between that word and the delete, somebody may have kept the job. Where Nextcloud
+ * is watched, a deploy may have begun, and there the word must be younger: a deploy that begins
+ * after it still has to ask a registry before it creates its container. */
 #define SWEEP_CONFIRMED_MS 1000
+#define SWEEP_CONFIRMED_NEXTCLOUD_MS 200
 
 /* Claimed ahead of the free places at most: what the measured speed starts within a second, and
  * never more than this many jobs. A long queue would outlive its leases. */
@@ -22,15 +28,20 @@
 #define SWEEP_RECORD_COUNT 256
 #define SWEEP_RECORD_MS 250
 
+/* Observations in one statement. */
+#define SWEEP_OBSERVE_COUNT 64
+
 enum sweep_phase { SWEEP_INSPECT_REF, SWEEP_INSPECT_ID, SWEEP_REMOVE_REF, SWEEP_REMOVE_ID };
 
 struct sweep_daemon;
 struct sweep_job;
+struct sweep_look;
 
-/* What an answer belongs to. */
+/* What an answer belongs to; without job and look, to the daemon's /info. */
 struct sweep_call {
     struct sweep_daemon *daemon;
-    struct sweep_job *job; /* NULL: the daemon's /info */
+    struct sweep_job *job;
+    struct sweep_look *look;
 };
 
 struct sweep_job {
@@ -41,6 +52,8 @@ struct sweep_job {
     int64_t
         confirmed_ms; /* when the question was sent to which the database said that it is ours */
     int64_t ended_ms;
+    bool confirmed_image; /* and that question named the image */
+    char image_id[72];    /* what Docker told; "" where it was not asked, or there is none */
     struct jobs_result result;
     struct sweep_job *next;
 };
@@ -51,32 +64,33 @@ struct sweep_list {
     size_t count;
 };
 
-/* How far a daemon is trusted. */
-enum sweep_gate {
-    SWEEP_GATE_UNKNOWN, /* nothing was sent yet */
-    SWEEP_GATE_ASKED,   /* /info is under way */
-    SWEEP_GATE_PROVING, /* one job alone */
-    SWEEP_GATE_OPEN,
-    SWEEP_GATE_STOPPED,
+/* An app whose container is to be looked at. */
+struct sweep_look {
+    struct sweep_call call;
+    char *appid;
+    char *fingerprint;
+    bool sizing; /* the container was seen, its image's size is asked */
+    struct verdict_container seen;
+    int64_t bytes; /* -1: not known */
+    struct sweep_look *next;
 };
 
 struct sweep_daemon {
     struct sweep_call call;
-    const struct conf_daemon *conf;
-    enum sweep_gate gate;
-    bool due;        /* it has, or had, due work in this run */
-    bool drained;    /* a claim came back with less than was asked for */
+    struct lane lane;
+    const struct roster_daemon *entry;
+    char known_stop[16]; /* what stopped it in an earlier run: nobody has to be told again */
+    bool left_alone;     /* a wrong key was met lately, or another daemon was named */
+    bool due;            /* it has, or had, due work in this run */
+    bool drained;        /* a claim came back with less than was asked for */
+    bool stop_told;
     bool noted;      /* its stop stands in the database */
-    int active;      /* requests under way */
     int held;        /* jobs claimed and without a result */
     int asked;       /* jobs asked for in the claim under way */
-    int troubles;    /* answers in a row of the kind of which two stop a daemon */
     int64_t mean_ms; /* of a job's requests together; 0: none was measured */
     struct sweep_list queue;
-    char version[32];
-    enum verdict_stop stop;
-    char reason[512];
-    char hint[256];
+    struct sweep_look *looks; /* waiting */
+    int looking;              /* looks that are not recorded yet */
 };
 
 struct sweep {
@@ -85,6 +99,7 @@ struct sweep {
     struct db *db;
     struct http *http;
     struct jobs_run run;
+    struct roster *roster;
     struct sweep_daemon *daemons;
     size_t daemon_count;
     size_t turn; /* daemon whose turn it is to come first */
@@ -94,23 +109,33 @@ struct sweep {
     struct sweep_list results;    /* to be recorded */
     struct sweep_list recording;  /* sent in the exchange under way */
     size_t record_max;            /* results per statement; 1 after one was refused */
+    struct sweep_look *looked;    /* to be recorded */
+    struct sweep_look *observing; /* sent in the exchange under way */
 
     int64_t began_ms;
     int64_t claims_left; /* -1: no limit */
     int64_t mean_ms;     /* over all daemons */
-    bool found;          /* the database said which daemons have due work */
-    bool closing;        /* no more claims */
-    bool aborting;       /* no more requests */
-    bool alone;          /* an exchange was refused: next time record without anything else */
-    bool hello_due;      /* schema and clock have to be looked at (again) */
+    bool enabled;        /* as the settings or Nextcloud say */
+    int64_t grace_hours;
+    bool nextcloud;     /* its tables are watched */
+    bool found;         /* the database said which daemons have due work */
+    bool reconcile_due; /* apps were removed and nobody told */
+    bool closing;       /* no more claims */
+    bool aborting;      /* no more requests */
+    bool alone;         /* an exchange was refused: next time record without anything else */
+    bool hello_due;     /* schema and clock have to be looked at (again) */
     bool hello_ok;
 
     /* The exchange under way; steps are -1 where they are not in it. */
     bool step_busy;
     int step_hello;
+    int step_news;
+    int step_settings;
+    int step_find;
+    int step_reconcile;
+    int step_observed;
     int step_record;
     int step_confirm;
-    int step_find;
     int step_claim;
     int step_seen;
     int64_t wall_sent_ms;
@@ -135,9 +160,16 @@ void sweep_fail(struct sweep *sweep, const struct err *err);
 void sweep_end_job(struct sweep *sweep, struct sweep_job *job, enum jobs_action action,
                    const char *reason);
 
+/* sweep_news.c */
+
+/* Act on what the first exchange told: Nextcloud's settings, then its news and the due work. */
+void sweep_follow(struct sweep *sweep, const struct db_result *settings);
+void sweep_learn(struct sweep *sweep, const struct db_result *news, const struct db_result *found);
+
 /* sweep_daemon.c */
 
 struct sweep_daemon *sweep_find_daemon(struct sweep *sweep, const char *name);
+struct gateway_limits sweep_limits(const struct sweep *sweep);
 /* Loads libcurl once a daemon is known to have due work, while the database thinks about which:
  * a run that finds nothing never needs it. */
 void sweep_open_http(struct sweep *sweep);
@@ -147,6 +179,31 @@ void sweep_start(struct sweep *sweep);
 void sweep_give_back(struct sweep *sweep, struct sweep_daemon *daemon, const char *reason);
 /* Seconds during which later runs should leave a daemon alone after such a stop. */
 int sweep_pause_s(enum verdict_stop stop);
+
+/* sweep_job.c */
+
+/* Takes the next job of a daemon one step further. False where nothing can start. */
+bool sweep_start_job(struct sweep *sweep, struct sweep_daemon *daemon);
+void sweep_job_answered(struct sweep *sweep, struct sweep_job *job,
+                        const struct http_answer *answer);
+/* Gives a job back, or counts the attempt as failed where its daemon is gone for good. */
+void sweep_release(struct sweep *sweep, struct sweep_job *job, const char *reason);
+
+/* sweep_look.c */
+
+void sweep_add_look(struct sweep_daemon *daemon, const char *appid, const char *fingerprint);
+/* Begins the next look of a daemon. False where nothing can start. */
+bool sweep_start_look(struct sweep *sweep, struct sweep_daemon *daemon);
+void sweep_look_answered(struct sweep *sweep, struct sweep_look *look,
+                         const struct http_answer *answer);
+/* Forgets the looks that have not begun: the next run takes them up again. */
+void sweep_drop_looks(struct sweep_daemon *daemon);
+/* Whether every app on the engine of this daemon has been looked at, as far as it can be. */
+bool sweep_engine_is_seen(const struct sweep *sweep, const struct sweep_daemon *daemon);
+void sweep_observed(struct sweep *sweep, const struct db_result *result);
+/* Puts back what an exchange carried that did not happen. */
+void sweep_unobserve(struct sweep *sweep);
+void sweep_free_looks(struct sweep *sweep);
 
 /* sweep_ask.c: the steps of an exchange; each function adds at most one. */
 
@@ -159,8 +216,10 @@ struct sweep_steps {
 /* A place for one more step; the caller sets its sql and fills in its args. */
 int sweep_add_step(struct sweep_steps *steps);
 void sweep_clear_steps(struct sweep_steps *steps);
-/* Which daemons have due work, once in a run. */
+/* What there is to do, once in a run: several steps. */
 void sweep_add_find(struct sweep *sweep, struct sweep_steps *steps);
+void sweep_add_reconcile(struct sweep *sweep, struct sweep_steps *steps);
+void sweep_add_observed(struct sweep *sweep, struct sweep_steps *steps);
 void sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps);
 void sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps);
 void sweep_add_record(struct sweep *sweep, struct sweep_steps *steps);
@@ -169,9 +228,13 @@ void sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all);
 
 /* sweep_claim.c */
 
-/* Act on the answers of a find and of a claim. */
-void sweep_found(struct sweep *sweep, const struct db_result *result);
 void sweep_claimed(struct sweep *sweep, const struct db_result *result);
+/* The jobs that still stand go to the head of their queues; the others ended meanwhile. */
+void sweep_confirmed(struct sweep *sweep, const struct db_result *result);
+
+/* sweep_record.c */
+
+void sweep_recorded(struct sweep *sweep, const struct db_result *result);
 
 /* sweep_db.c */
 

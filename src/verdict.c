@@ -16,6 +16,8 @@ verdict_state_name(enum verdict_state state)
         return "untagged";
     case VERDICT_ABSENT:
         return "absent";
+    case VERDICT_UNSUPPORTED:
+        return "unsupported";
     case VERDICT_NONE:
         break;
     }

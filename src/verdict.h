@@ -21,7 +21,13 @@ enum verdict_action {
 };
 
 /* Final states that a verdict can name; spelt as in harpsweep.job_state. */
-enum verdict_state { VERDICT_NONE, VERDICT_REMOVED, VERDICT_UNTAGGED, VERDICT_ABSENT };
+enum verdict_state {
+    VERDICT_NONE,
+    VERDICT_REMOVED,
+    VERDICT_UNTAGGED,
+    VERDICT_ABSENT,
+    VERDICT_UNSUPPORTED
+};
 
 /* Why a daemon is stopped: decides how long later runs leave it alone. */
 enum verdict_stop {
@@ -42,6 +48,8 @@ struct verdict {
     enum verdict_stop stop;
     bool two_stop;       /* a RETRY; a second one in a row on this daemon stops it */
     int64_t bytes_freed; /* with VERDICT_REMOVED */
+    int64_t image_size;  /* bytes; of an inspect that found the image */
+    char image_id[72];   /* of an inspect that found it: which image that was; "" else */
     int64_t min_delay_s; /* a RETRY is not tried again before that */
     char reason[512];    /* in words, for last_error or hold_reason; "" where there is none.
                             Printable ASCII; never holds the key */
@@ -75,6 +83,18 @@ enum verdict_target {
 /* Answer of GET …/images/{ref or id}/json. With GO_ON, *ret_target says what is next. */
 struct verdict verdict_of_inspect(const struct http_answer *answer, const struct verdict_job *job,
                                   enum verdict_target *ret_target);
+
+/* Which image a container was made from. */
+struct verdict_container {
+    bool exists;
+    char image_id[72];
+    char image_ref[513]; /* what it was created from; valid by imageref_kind() */
+    char status[16];     /* running, exited, … */
+};
+
+/* Answer of GET …/containers/NAME/json: GO_ON with what Docker told, or that there is none. */
+struct verdict verdict_of_container(const struct http_answer *answer,
+                                    struct verdict_container *ret_container);
 
 /* "removed" … ; "" for VERDICT_NONE. */
 const char *verdict_state_name(enum verdict_state state);

@@ -131,22 +131,34 @@ verdict_of_image_by_id(const struct verdict_view *view, enum verdict_target *ret
 }
 
 static struct verdict
+verdict_of_view(const struct verdict_view *view, enum verdict_target *ret_target)
+{
+    const struct verdict_job *job = view->job;
+
+    if (view->asked_hex != NULL) {
+        return verdict_of_image_by_id(view, ret_target);
+    }
+    if (job->image_id != NULL && strcmp(view->image->id, job->image_id) != 0) {
+        return verdict_go_on(VERDICT_TARGET_INSPECT_ID, ret_target);
+    }
+    return verdict_guard(view, VERDICT_TARGET_REF, ret_target);
+}
+
+static struct verdict
 verdict_of_image(const struct http_answer *answer, const struct verdict_job *job,
                  enum verdict_target *ret_target)
 {
     const struct reply_image image = reply_image_parse(answer->body, answer->length);
     const struct verdict_view view = {&image, job, verdict_asked_hex(job)};
+    struct verdict verdict;
 
     if (verdict_body_of(answer) != VERDICT_BODY_JSON || !image.valid) {
         return verdict_of_stranger(answer);
     }
-    if (view.asked_hex != NULL) {
-        return verdict_of_image_by_id(&view, ret_target);
-    }
-    if (job->image_id != NULL && strcmp(image.id, job->image_id) != 0) {
-        return verdict_go_on(VERDICT_TARGET_INSPECT_ID, ret_target);
-    }
-    return verdict_guard(&view, VERDICT_TARGET_REF, ret_target);
+    verdict = verdict_of_view(&view, ret_target);
+    verdict.image_size = image.size;
+    (void)snprintf(verdict.image_id, sizeof verdict.image_id, "%s", image.id);
+    return verdict;
 }
 
 struct verdict

@@ -7,9 +7,12 @@
 -- $6 uuid token of the run               $7 text host:pid of the run
 -- $8 bigint lease in milliseconds        $9 int max_failures
 -- $10 int schema version that this statement was written for: with any other it does nothing
+-- $11 int keep_previous                  $12 bool protect_unpullable
+-- $13 bool the name is deleted, whichever image it leads to (verify = no)
 --
 -- Result, one row per kind:
---   job      a claimed job; with another state than claimed it ended instead (see next_state)
+--   job      a claimed job; with another state than claimed it ended instead. hold: why it must not go on,
+--            delay_s: look again after so many seconds (null: in_use_recheck_hours)
 --   planned  daemon, number: new rows of that daemon that got their grace
 with ask as materialized (
     select a.daemon, a.slots
@@ -93,13 +96,15 @@ claimed as (
                                else 'claimed'::harpsweep.job_state end as state) n)
      where j.id = any (array(select p.id from picked p))
     returning j.id, j.daemon, j.appid, j.image_ref, j.image_id, j.choice, j.orphaned_at,
-              j.attempts, j.state, j.not_before
+              j.attempts, j.state, j.not_before, j.protocol, j.host, j.docker_socket_port
 )
 select 'job' as kind, c.daemon, c.id as number, c.attempts, c.state::text, c.appid, c.image_ref,
        c.image_id, c.choice, (extract(epoch from c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
-       c.not_before
+       c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s, c.not_before
   from claimed c
+       left join harpsweep.held(array(select f.id from claimed f where f.state = 'claimed'), '{}',
+                                $11::int, $12::bool, $13::bool) h on h.id = c.id
 union all
-select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null
+select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null, null, null
   from planned p group by p.daemon
  order by not_before, number

@@ -2,26 +2,32 @@
 -- ever asks. A loose scan of the index job_due, one step for each daemon with open jobs; it reads
 -- nothing else of the table, whatever its history.
 -- Parameters: none.
--- Result: daemon text, paused bool (it is to be left alone for now), the longest waiting first.
-with recursive head(daemon, next_at) as (
-    (select j.daemon, j.next_at
+-- Result: daemon text; paused bool (it is to be left alone for now), stop text (what stopped it last);
+-- protocol text, host text, docker_socket_port int (where it was when its next job came, null where that is
+-- not known). The longest waiting first.
+with recursive head(daemon, next_at, protocol, host, docker_socket_port) as (
+    (select j.daemon, j.next_at, j.protocol, j.host, j.docker_socket_port
        from harpsweep.job j
       where j.next_at is not null
       order by j.daemon, j.next_at, j.id
       limit 1)
     union all
-    select n.daemon, n.next_at
+    select n.daemon, n.next_at, n.protocol, n.host, n.docker_socket_port
       from head h
            cross join lateral (
-               select j.daemon, j.next_at
+               select j.daemon, j.next_at, j.protocol, j.host, j.docker_socket_port
                  from harpsweep.job j
                 where j.next_at is not null and j.daemon > h.daemon
                 order by j.daemon, j.next_at, j.id
                 limit 1) n
 )
-select h.daemon,
-       exists (select from harpsweep.daemon d
-                where d.daemon = h.daemon and d.paused_until > now()) as paused
+select h.daemon, coalesce(d.paused_until > now(), false) as paused, d.stop,
+       h.protocol, h.host, h.docker_socket_port
   from head h
+       left join lateral (
+           select k.paused_until, k.stop
+             from harpsweep.daemon k
+            where k.daemon = h.daemon
+            limit 1) d on true
  where h.next_at <= now()
  order by h.next_at, h.daemon

@@ -23,18 +23,18 @@ awk '
 function noun(file) {
     sub(/.*\//, "", file)
     sub(/\.[ch]$/, "", file)
-    if (file == "db_args") return "db"
     sub(/_.*/, "", file)
     return file
 }
 function say(text) { print FILENAME ":" FNR ": " text }
 BEGIN {
     split("main cli cmd", names); for (i in names) layer[names[i]] = 4
-    split("sweep report probe", names3); for (i in names3) layer[names3[i]] = 3
-    split("jobs ledger gateway verdict guards observer", names2); for (i in names2) layer[names2[i]] = 2
+    split("sweep report probe survey", names3); for (i in names3) layer[names3[i]] = 3
+    split("jobs ledger gateway verdict lane roster nextcloud", names2); for (i in names2) layer[names2[i]] = 2
     split("conf db http reply", names1); for (i in names1) layer[names1[i]] = 1
     split("err log mem buf clock sig imageref backoff json printable table sqlstate keyfile", names0); for (i in names0) layer[names0[i]] = 0
     layer["verdict"] = 1.5 # pure, and jobs and gateway speak of verdicts
+    layer["lane"] = layer["roster"] = 2.5 # stand between these two and whoever asks daemons
     split("libpq-fe.h curl/curl.h jansson.h ini.h", third)
     for (i in third) { third_party[third[i]] = 1; users[third[i]] = 0 }
     banned = "(strcpy|strcat|stpcpy|sprintf|vsprintf|strtok|atoi|atol|atoll|atof|gets|system|popen|alloca)"

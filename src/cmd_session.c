@@ -1,0 +1,60 @@
+#include "cmd_session.h"
+
+#include "jobs.h"
+#include "ledger.h"
+#include "log.h"
+#include "nextcloud.h"
+
+#include <string.h>
+
+static bool
+cmd_session_follow(struct cmd_session *session, struct err *err)
+{
+    struct nextcloud_cleanup cleanup = nextcloud_cleanup_default();
+    struct db_args args = {.count = 0};
+    struct db_result *settings;
+
+    if (!db_query(session->db, jobs_settings(&args), &args, &settings, err)) {
+        return false;
+    }
+    for (int row = 0; row < db_rows(settings); row++) {
+        nextcloud_cleanup_take(&cleanup, db_text(settings, row, 0), db_text(settings, row, 1),
+                               db_int(settings, row, 2));
+    }
+    db_result_free(settings);
+    if (cleanup.problem[0] != '\0') {
+        log_warning("%s", cleanup.problem);
+    }
+    session->enabled = cleanup.enabled;
+    session->grace_hours = cleanup.grace_hours;
+    return true;
+}
+
+bool
+cmd_session_open(const struct conf *conf, struct cmd_session *ret_session, struct err *err)
+{
+    struct err cause;
+
+    memset(ret_session, 0, sizeof *ret_session);
+    ret_session->conf = conf;
+    ret_session->enabled = conf->enabled;
+    ret_session->grace_hours = conf->grace_hours;
+    if (!ledger_open(conf->conninfo, &ret_session->db, err)) {
+        ret_session->db = NULL;
+        return false;
+    }
+    ret_session->roster = roster_new(conf);
+    if (!roster_load(ret_session->roster, ret_session->db, &ret_session->nextcloud, &cause) ||
+        (conf->follow_nextcloud && !cmd_session_follow(ret_session, &cause))) {
+        log_warning("what Nextcloud's tables say is not known: %s", cause.text);
+    }
+    return true;
+}
+
+void
+cmd_session_close(struct cmd_session *session)
+{
+    roster_free(session->roster);
+    db_close(session->db);
+    memset(session, 0, sizeof *session);
+}
