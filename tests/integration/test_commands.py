@@ -166,7 +166,7 @@ def test_show_tells_what_happens_next(program, connection):
     finish(connection, failed, "failed", last_error="Docker said no", failures=20)
     text = program("show", waiting).out
     assert "nothing before " in text and "in 1d 6h" in text
-    assert "the settings have no section [daemon:stranger]" in program("show", stranger).out
+    assert "neither the settings nor Nextcloud know daemon stranger" in program("show", stranger).out
     assert "the run h:1 works on it" in program("show", claimed).out
     text = program("show", failed).out
     assert "Docker said no" in text and f"'harpsweep retry {failed}'" in text
@@ -205,7 +205,7 @@ def test_schedule(program, connection):
     [
         (["--daemon", DAEMON, "--app", "a", "Not/A Ref"], "is not an image reference"),
         (["--daemon", DAEMON, "--app", "a", "a:1\n"], "is not an image reference"),
-        (["--daemon", "nobody", "--app", "a", "a:1"], "define no daemon 'nobody'"),
+        (["--daemon", "nobody", "--app", "a", "a:1"], "know a daemon 'nobody'"),
         (["--daemon", DAEMON, "--app", "x" * 65, "a:1"], "--app needs an id of 1 to 64 characters"),
     ],
 )
@@ -355,7 +355,7 @@ def test_status_wants_attention_for_late_jobs(program, connection):
 
 def test_status_wants_attention_for_unknown_daemons(program, connection):
     schedule(connection, "stranger", choice="now")
-    assert "[daemon:stranger]" in program("status", code=1).out
+    assert "due jobs of daemon stranger, which neither the settings nor Nextcloud know" in program("status", code=1).out
     assert program("--json", "status", code=1).json["unknown_daemons"] == [{"daemon": "stranger", "due": 1}]
 
 

@@ -136,7 +136,7 @@ def test_with_nothing_open_a_run_touches_two_pages_whatever_the_history(filled):
 
 
 def test_a_claim_touches_what_it_takes(filled):
-    nodes = explain(filled, "claim", ["d0", "d1"], [50, 50], None, True, 24, TOKEN, "host:1", 120_000, 20, SCHEMA_VERSION)
+    nodes = explain(filled, "claim", ["d0", "d1"], [50, 50], None, True, 24, TOKEN, "host:1", 120_000, 20, SCHEMA_VERSION, 0, True, False)
     # job_pkey: the rows that were picked are updated by their id.
     assert_by_index(nodes, "job_due", "job_pkey")
     for node in job_scans(nodes):
@@ -151,7 +151,7 @@ def test_a_claim_looks_once_at_each_row_that_it_takes(filled):
            select 'fresh', 'app', 'fresh/app:' || i, 'pending', now() - interval '2 days', 24,
                   now() - interval '1 day', now() - interval '1 day'
              from generate_series(1, 300) i""")
-    nodes = explain(filled, "claim", ["fresh"], [256], None, True, 24, TOKEN, "host:1", 120_000, 20, SCHEMA_VERSION)
+    nodes = explain(filled, "claim", ["fresh"], [256], None, True, 24, TOKEN, "host:1", 120_000, 20, SCHEMA_VERSION, 0, True, False)
     assert_by_index(nodes, "job_due", "job_pkey")
     assert all(node["Actual Rows"] * node["Actual Loops"] <= 256 for node in job_scans(nodes))
 
@@ -173,7 +173,7 @@ def test_a_record_goes_by_the_primary_key(filled):
 
 
 def test_a_confirmation_goes_by_the_primary_key(filled):
-    assert_by_index(explain(filled, "confirm", TOKEN, [1, 2, 3], [1, 1, 1]), "job_pkey")
+    assert_by_index(explain(filled, "confirm", TOKEN, [1, 2, 3], [1, 1, 1], [None, None, None], 0, True, False), "job_pkey")
 
 
 def test_pruning_goes_by_age(filled):

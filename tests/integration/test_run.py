@@ -303,7 +303,7 @@ class TestTheRun:
         run = program("run", "--daemon", "second")
         assert run.err == ""
         assert (job(connection, first)["state"], job(connection, second)["state"]) == ("pending", "absent")
-        assert "no [daemon:third] section" in program("run", "--daemon", "third", code=64).err
+        assert "there is no daemon third, neither in" in program("run", "--daemon", "third", code=64).err
 
     def test_a_dry_run_changes_nothing_and_asks_nobody(self, program, harp, connection):
         due = schedule(connection)
@@ -317,7 +317,7 @@ class TestTheRun:
     def test_due_work_of_an_unknown_daemon_is_told(self, program, connection):
         number = schedule_row(connection, daemon="elsewhere", choice="now")
         run = program("run", code=1)
-        assert "jobs are due for a daemon without a [daemon:elsewhere] section" in run.err
+        assert "jobs are due for daemon elsewhere, which neither" in run.err
         assert job(connection, number)["attempts"] == 0
 
     def test_history_is_pruned_but_never_failed_or_open_rows(self, program, connection):

@@ -26,6 +26,15 @@ def expire_leases(connection):
     connection.execute("update harpsweep.job set next_at = greatest(not_before, now() - interval '1 s') where state = 'claimed'")
 
 
+def kill(run, connection):
+    """Ends a run the hard way. What it had sent to the database may still be carried out, so its backends are
+    waited for: nobody may judge before."""
+    run.kill()
+    run.communicate()
+    wait_for(lambda: one(connection, "select count(*) = 0 from pg_stat_activity where application_name = 'harpsweep'"
+                                     " and datname = current_database()"))
+
+
 @pytest.fixture
 def slow(harp):
     """Deletes take a while; inspects do not."""
@@ -40,8 +49,7 @@ class TestRunsThatDie:
         harp.fault(kind="inspect", fault="silent", times=1)
         run = program.start("run")
         wait_for(lambda: harp.log("inspect"))
-        run.kill()
-        run.communicate()
+        kill(run, connection)
         row = job(connection, number)
         assert row["state"] == "claimed"
         assert 115 < one(connection, "select extract(epoch from next_at - claimed_at) from harpsweep.job") <= 120
@@ -57,8 +65,7 @@ class TestRunsThatDie:
         number = schedule(connection)
         run = program.start("run")
         wait_for(lambda: slow.log("remove"))
-        run.kill()
-        run.communicate()
+        kill(run, connection)
         slow.clear_faults()
         expire_leases(connection)
         program("run")
@@ -72,8 +79,7 @@ class TestRunsThatDie:
         for attempt in range(3):
             run = program.start("run")
             wait_for(lambda: len(harp.log("inspect")) > attempt)  # noqa: B023  pylint: disable=cell-var-from-loop
-            run.kill()
-            run.communicate()
+            kill(run, connection)
             expire_leases(connection)
         program("run", code=1)
         row = job(connection, number)
@@ -152,8 +158,7 @@ class TestChangesOfMind:
         run = program.start("run")
         wait_for(lambda: harp.log("inspect"))
         one(connection, "select harpsweep.keep('harp', 'app')")
-        run.kill()
-        run.communicate()
+        kill(run, connection)
         expire_leases(connection)
         program("run")
         assert job(connection, number)["state"] == "kept"
