@@ -224,38 +224,7 @@ end
 $$;
 \ir nextcloud.sql
 
--- The triggers, as whoever runs this: the owner of schema harpsweep needs no right on Nextcloud's tables
--- but to read them. Those that are there stay, so that an upgrade takes no lock on a table of Nextcloud's.
-reset role;
-set local lock_timeout = '10s';
-do $$
-declare
-    wanted record;
-    old    record;
-begin
-    for wanted in
-        select to_regclass(format('%I.%I', current_setting('harpsweep.nextcloud_schema'),
-                                  current_setting('harpsweep.prefix') || w.relation)) as relation, w.function_name, w.events
-        from (values ('ex_apps', 'on_exapp', 'update or delete'),
-                     ('ex_apps_daemons', 'on_daemon', 'update or delete')) as w (relation, function_name, events)
-    loop
-        for old in -- on tables of another prefix
-            select t.tgname, t.tgrelid from pg_trigger as t
-            where t.tgfoid = to_regproc('harpsweep.' || wanted.function_name) and t.tgrelid <> wanted.relation
-        loop
-            execute format('drop trigger %I on %s', old.tgname, old.tgrelid::regclass);
-        end loop;
-        continue when exists (select from pg_trigger as t
-                              where t.tgrelid = wanted.relation
-                                and t.tgfoid = to_regproc('harpsweep.' || wanted.function_name));
-        execute format('create trigger harpsweep after %s on %s for each row execute function harpsweep.%I()',
-                       wanted.events, wanted.relation, wanted.function_name);
-    end loop;
-exception when lock_not_available then
-    raise exception 'a table of Nextcloud''s is locked by somebody; nothing was changed'
-        using hint = 'Try again when the long transaction or the backup is over.';
-end
-$$;
+\ir nextcloud_triggers.sql
 do $$
 begin
     execute format('set local role %s', (select nspowner::regrole from pg_namespace where nspname = 'harpsweep'));

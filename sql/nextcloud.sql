@@ -180,6 +180,115 @@ $$;
 comment on function harpsweep.on_daemon() is
     'Trigger on AppAPI''s table of daemons: the open jobs of one that changes or goes away remember where it was, and those of one that goes away are due at once. Never raises, and waits for no lock longer than 200 ms; what fails is in harpsweep.intake_error.';
 
+-- AppAPI's own cleanup, where it has one: a job of class OrphanedImageCleanupJob is due at last_checked. It
+-- is deleted before it runs and never tried again; one that is deleted without having been reserved was
+-- cancelled. Ours waits an hour longer, for Nextcloud's cron to come by, and then sees to it.
+create or replace function harpsweep.note_appapi_job(oc_job_id bigint, argument json, due timestamptz) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    job_daemon text := note_appapi_job.argument ->> 'daemon_id';
+    job_ref    text := note_appapi_job.argument ->> 'image_ref';
+    job_app    text := note_appapi_job.argument ->> 'appid';
+    due_at     timestamptz := note_appapi_job.due + interval '1 hour';
+    seen       harpsweep.exapp_image;
+    endpoint   record;
+    found_id   bigint;
+begin
+    perform harpsweep.require_text('daemon_id', job_daemon, 64);
+    perform harpsweep.require_text('image_ref', job_ref, 512);
+    perform harpsweep.require_text('appid', job_app, 64);
+    -- An image by that name that has a job already, whichever of the two knew of it first.
+    update harpsweep.job as j
+    set oc_job_id = note_appapi_job.oc_job_id, choice = 'grace', state = 'pending', claim_token = null,
+        not_before = greatest(j.not_before, due_at), next_at = greatest(j.not_before, due_at),
+        grace_hours = coalesce(j.grace_hours, 0), end_wanted = null,
+        hold_reason = 'AppAPI deletes the image itself; this job looks afterwards whether it did'
+    where j.id = (select o.id from harpsweep.job as o
+                  where o.daemon = job_daemon and o.next_at is not null and o.image_ref = job_ref
+                  order by o.id desc limit 1 for update)
+    returning j.id into found_id;
+    if found_id is not null then
+        return;
+    end if;
+    select i.* into seen from harpsweep.exapp_image as i
+    where i.appid = job_app and i.daemon = job_daemon and i.image_ref = job_ref
+    order by i.superseded_at nulls first limit 1;
+    select e.* into endpoint from harpsweep.endpoint_of(job_daemon) as e;
+    insert into harpsweep.job (daemon, appid, image_ref, image_id, event, state, orphaned_at, grace_hours,
+                               not_before, next_at, protocol, host, docker_socket_port, oc_job_id, hold_reason)
+    values (job_daemon, job_app, job_ref, seen.image_id,
+            case when exists (select from harpsweep.engine_apps() as a where a.appid = job_app and a.complete)
+                 then 'update' else 'uninstall' end,
+            'pending', now(),
+            least(greatest(ceil(extract(epoch from note_appapi_job.due - now()) / 3600), 0), 720)::int,
+            due_at, due_at, endpoint.protocol, endpoint.host, endpoint.docker_socket_port,
+            note_appapi_job.oc_job_id,
+            'AppAPI deletes the image itself; this job looks afterwards whether it did');
+end
+$$;
+comment on function harpsweep.note_appapi_job(bigint, json, timestamptz) is
+    'AppAPI queued a job of its own cleanup: notes one that looks afterwards. Used by the trigger.';
+
+create or replace function harpsweep.appapi_job_gone(oc_job_id bigint, argument json, has_run boolean) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    ids bigint[];
+begin
+    select array_agg(j.id) into ids
+    from (select j.id from harpsweep.job as j
+          where j.daemon = appapi_job_gone.argument ->> 'daemon_id' and j.next_at is not null
+            and j.oc_job_id = appapi_job_gone.oc_job_id
+          order by j.id for update) as j;
+    if not appapi_job_gone.has_run then
+        perform harpsweep.end_jobs(ids, 'cancelled', 'AppAPI cancelled its own job for the image');
+        return;
+    end if;
+    -- It runs right now, and gives HaRP 90 s.
+    update harpsweep.job as j
+    set not_before = least(j.not_before, now() + interval '5 minutes'), next_at = now() + interval '5 minutes',
+        hold_reason = 'AppAPI ran its own job for the image; this one looks whether that worked'
+    where j.id = any (ids) and j.state = 'pending';
+end
+$$;
+comment on function harpsweep.appapi_job_gone(bigint, json, boolean) is
+    'A job of AppAPI''s own cleanup went: it ran, and ours looks soon, or it was cancelled, and so is ours. Used by the trigger.';
+
+create or replace function harpsweep.on_appapi_job() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '200ms'
+as $$
+declare
+    code    text;
+    message text;
+    context text;
+    ours    constant text := 'OCA\AppAPI\BackgroundJob\OrphanedImageCleanupJob';
+begin
+    if tg_op = 'DELETE' then
+        if old.class = ours then
+            perform harpsweep.appapi_job_gone(old.id, old.argument::json, old.reserved_at > 0);
+        end if;
+    elsif new.class = ours and new.reserved_at = 0 then
+        -- Queued, or queued again with another due time: AppAPI updates the row that it finds.
+        perform harpsweep.note_appapi_job(new.id, new.argument::json, to_timestamp(new.last_checked));
+    end if;
+    return null;
+exception when query_canceled or assert_failure or others then
+    get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
+    begin
+        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op),
+                                            to_jsonb(coalesce(new, old)) ->> 'argument', code, message, context);
+    exception when query_canceled or assert_failure or others then
+        null; -- the schema is damaged; Nextcloud is not to suffer from it
+    end;
+    return null;
+end
+$$;
+comment on function harpsweep.on_appapi_job() is
+    'Trigger on Nextcloud''s table of background jobs, where AppAPI cleans up by itself: its jobs for images are noted. Never raises, and waits for no lock longer than 200 ms; what fails is in harpsweep.intake_error.';
+
 -- ------------------------------------------------------------------- what the program asks
 
 create or replace function harpsweep.endpoint_of(daemon text)

@@ -96,6 +96,10 @@ comment on sequence harpsweep.intake_error_id_seq is 'Numbers of the errors.';
 create unique index intake_error_once on harpsweep.intake_error (source, code, left(message, 200));
 comment on index harpsweep.intake_error_once is 'The same error is counted, not repeated.';
 
+-- The job of AppAPI's own cleanup that one of ours stands behind.
+alter table harpsweep.job add column oc_job_id bigint;
+comment on column harpsweep.job.oc_job_id is 'Where AppAPI cleans up by itself: its own job for the image, in oc_jobs. This one looks afterwards whether that worked.';
+
 -- An app on a daemon that is not HaRP's has no reference that anybody could have seen.
 alter table harpsweep.job
     drop constraint job_image_ref_is_printable,

@@ -162,3 +162,32 @@ class Nextcloud:
         self.run("insert into {appconfig} (appid, configkey, configvalue, type, lazy) values ('app_api', %s, %s, %s, 1)"
                  " on conflict (appid, configkey) do update set configvalue = excluded.configvalue,"
                  " type = excluded.type", key, value, kind)
+
+    # AppAPI's own cleanup, where it has one: JobList's statements for its jobs.
+
+    CLEANUP = "OCA\\AppAPI\\BackgroundJob\\OrphanedImageCleanupJob"
+
+    @staticmethod
+    def argument(daemon, ref, appid):
+        return json.dumps({"daemon_id": daemon, "image_ref": ref, "appid": appid}, separators=(",", ":"))
+
+    def queue_cleanup(self, appid, ref, daemon="harp_docker", hours=24, now=None):
+        """JobList::scheduleAfter(): a new row, or another due time for the row that is there."""
+        due = int(now or time.time()) + hours * 3600
+        argument = self.argument(daemon, ref, appid)
+        changed = self.run("update {jobs} set reserved_at = 0, last_checked = %s where class = %s and argument = %s",
+                           due, self.CLEANUP, argument)
+        if changed == 0:
+            self.run("insert into {jobs} (class, argument, last_run, last_checked, reserved_at, execution_duration)"
+                     " values (%s, %s, 0, %s, 0, 0)", self.CLEANUP, argument, due)
+
+    def cancel_cleanup(self, appid):
+        """cancelPendingForApp(): removed by id."""
+        self.run("delete from {jobs} where class = %s and argument like %s", self.CLEANUP, f'%"appid":"{appid}"%')
+
+    def run_cleanup(self, appid):
+        """Cron: the row is reserved, then deleted, then the job runs."""
+        now = int(time.time())
+        self.run("update {jobs} set reserved_at = %s, last_checked = %s where class = %s and argument like %s",
+                 now, now, self.CLEANUP, f'%"appid":"{appid}"%')
+        return self.cancel_cleanup(appid)
