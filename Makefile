@@ -35,6 +35,7 @@ SOURCES := \
 	src/cmd_status.c \
 	src/cmd_status_view.c \
 	src/conf.c \
+	src/conf_complete.c \
 	src/conf_options.c \
 	src/conf_scan.c \
 	src/conf_show.c \

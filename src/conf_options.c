@@ -244,7 +244,7 @@ conf_parse_url(const char *value, char **ret_url, struct err *err)
 static bool
 conf_set_url(char **target, const char *value, struct err *err)
 {
-    char *url;
+    char *url = NULL;
 
     if (!conf_parse_url(value, &url, err)) {
         return false;

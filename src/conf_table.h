@@ -48,4 +48,8 @@ bool conf_has_password(const char *conninfo);
 bool conf_option_set(const struct conf_option *option, void *base, const char *value,
                      struct err *err) MUST_CHECK;
 
+/* Reads the keys, fills in what a section leaves to [harp] and [run], and refuses what contradicts
+ * itself. */
+bool conf_complete(struct conf *conf, struct err *err) MUST_CHECK;
+
 #endif

@@ -283,6 +283,23 @@ jobs_prune_runs(struct db_args *args, int64_t history_days, int64_t max_rows)
 }
 
 const char *
+jobs_prune_images(struct db_args *args, int64_t history_days, int64_t max_rows,
+                  int64_t keep_previous)
+{
+    db_arg_int(args, history_days);
+    db_arg_int(args, max_rows);
+    db_arg_int(args, keep_previous);
+    return SQL_PRUNE_IMAGES;
+}
+
+const char *
+jobs_prune_intake(struct db_args *args, int64_t history_days)
+{
+    db_arg_int(args, history_days);
+    return SQL_PRUNE_INTAKE;
+}
+
+const char *
 jobs_peek(struct db_args *args, const char *daemon, const char *app, bool enabled,
           int64_t grace_hours, int64_t max_rows)
 {

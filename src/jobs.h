@@ -193,9 +193,12 @@ const char *jobs_daemon_seen(struct db_args *args, struct jobs_daemon_seen *seen
 /* Schema version and clock: columns 0 and 1. */
 const char *jobs_hello(struct db_args *args);
 
-/* Old final jobs and old runs, at most so many rows each. */
+/* Old final jobs, runs, observations, and failures of triggers; at most so many rows each. */
 const char *jobs_prune(struct db_args *args, int64_t history_days, int64_t max_rows);
 const char *jobs_prune_runs(struct db_args *args, int64_t history_days, int64_t max_rows);
+const char *jobs_prune_images(struct db_args *args, int64_t history_days, int64_t max_rows,
+                              int64_t keep_previous);
+const char *jobs_prune_intake(struct db_args *args, int64_t history_days);
 
 /* What a run would claim now; columns as in sql/queries/peek.sql. */
 const char *jobs_peek(struct db_args *args, const char *daemon, const char *app, bool enabled,

@@ -273,6 +273,25 @@ sweep_note(const struct sweep *sweep, struct buf *note)
     }
 }
 
+/* A few old rows less; Nextcloud's side only where it is watched. */
+static void
+sweep_add_prune(const struct sweep *sweep, struct sweep_steps *steps)
+{
+    int64_t days = sweep->conf->history_days;
+    int index = sweep_add_step(steps);
+
+    steps->steps[index].sql = jobs_prune(&steps->args[index], days, SWEEP_PRUNE_ROWS);
+    index = sweep_add_step(steps);
+    steps->steps[index].sql = jobs_prune_runs(&steps->args[index], days, SWEEP_PRUNE_ROWS);
+    if (sweep->nextcloud) {
+        index = sweep_add_step(steps);
+        steps->steps[index].sql = jobs_prune_images(&steps->args[index], days, SWEEP_PRUNE_ROWS,
+                                                    sweep->conf->keep_previous);
+        index = sweep_add_step(steps);
+        steps->steps[index].sql = jobs_prune_intake(&steps->args[index], days);
+    }
+}
+
 void
 sweep_db_finish(struct sweep *sweep)
 {
@@ -292,12 +311,7 @@ sweep_db_finish(struct sweep *sweep)
         &steps.args[index], &sweep->run, sweep->report->duration_ms, sweep->report->exit_code,
         &sweep->report->totals, note.length == 0 ? NULL : buf_text(&note));
     buf_free(&note);
-    index = sweep_add_step(&steps);
-    steps.steps[index].sql =
-        jobs_prune(&steps.args[index], sweep->conf->history_days, SWEEP_PRUNE_ROWS);
-    index = sweep_add_step(&steps);
-    steps.steps[index].sql =
-        jobs_prune_runs(&steps.args[index], sweep->conf->history_days, SWEEP_PRUNE_ROWS);
+    sweep_add_prune(sweep, &steps);
     if (!db_exchange(sweep->db, steps.steps, (size_t)steps.count, SWEEP_FINISH_MS, &err)) {
         log_warning("the run leaves no row: %s", err.text);
     }

@@ -589,3 +589,20 @@ def test_a_story_with_a_settings_file_without_any_daemon_and_no_nextcloud(tmp_pa
         done = program("run", code=1)
         assert "jobs are due for daemon d, which neither" in done.err
         assert job(database.connect(), number)["attempts"] == 0
+
+
+def test_old_observations_are_pruned_and_those_that_matter_stay(program, story, connection):
+    program.sections["cleanup"].update(keep_previous="1", history_days="10")
+    for number in range(1, 5):
+        ref = f"registry.example/apps/talk:{number}"
+        story.install("talk", ref) if number == 1 else story.update("talk", ref, version=str(number))
+        program("run")
+    connection.execute("update harpsweep.exapp_image set superseded_at = superseded_at - interval '20 days'")
+    connection.execute("select harpsweep.note_intake_error('t', 's', 'c', 'old', 'x')")
+    connection.execute("update harpsweep.intake_error set last_at = now() - interval '11 days'")
+    connection.execute("select harpsweep.note_intake_error('t', 's', 'c', 'new', 'x')")
+    connection.execute("select harpsweep.schedule(%s, 'x', 'nowhere:1', choice => 'now')", [DAEMON])
+    program("run")
+    assert [row[0] for row in connection.execute("select image_ref from harpsweep.exapp_image order by id")] == [
+        "registry.example/apps/talk:3", "registry.example/apps/talk:4"]
+    assert [row[2] for row in story.intake_errors()] == ["new"]
