@@ -244,20 +244,6 @@ cmd_adopt_free(struct adopt *adopt)
     cmd_session_close(&adopt->session);
 }
 
-static bool
-cmd_adopt_open(struct adopt *adopt, const struct conf *conf, struct err *err)
-{
-    if (!cmd_adopt_gather(adopt, err) || !cmd_session_open(conf, &adopt->session, err)) {
-        return false;
-    }
-    if (roster_find(adopt->session.roster, adopt->cli->daemon) == NULL) {
-        (void)err_set(err, ERR_USAGE, "neither the settings in %s nor Nextcloud know a daemon '%s'",
-                      conf->path, adopt->cli->daemon);
-        return err_hint(err, "'harpsweep check' lists the daemons");
-    }
-    return true;
-}
-
 int
 cmd_adopt(const struct cli *cli, const struct conf *conf)
 {
@@ -266,7 +252,9 @@ cmd_adopt(const struct cli *cli, const struct conf *conf)
     int code;
 
     sig_install();
-    if (!cmd_adopt_open(&adopt, conf, &err) || !cmd_adopt_all(&adopt, &err)) {
+    if (!cmd_adopt_gather(&adopt, &err) || !cmd_session_open(conf, &adopt.session, &err) ||
+        !cmd_session_check_daemon(&adopt.session, cli->daemon, &err) ||
+        !cmd_adopt_all(&adopt, &err)) {
         log_err(&err);
         code = err_exit_code(err.kind);
     } else {

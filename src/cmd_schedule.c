@@ -25,19 +25,6 @@ cmd_schedule_check(const struct cli *cli, struct err *err)
     return true;
 }
 
-/* A slip of the pen in the name would make a job that waits for ever. */
-static bool
-cmd_schedule_check_daemon(const struct cli *cli, const struct cmd_session *session, struct err *err)
-{
-    if (roster_find(session->roster, cli->daemon) != NULL) {
-        return true;
-    }
-    (void)err_set(err, ERR_USAGE, "neither the settings in %s nor Nextcloud know a daemon '%s'",
-                  session->conf->path, cli->daemon);
-    return err_hint(err, "'harpsweep check' lists the daemons; a section [daemon:%s] defines it",
-                    cli->daemon);
-}
-
 static bool
 cmd_schedule_do(const struct cli *cli, const struct cmd_session *session, struct err *err)
 {
@@ -86,7 +73,7 @@ cmd_schedule(const struct cli *cli, const struct conf *conf)
     struct cmd_session session = {.db = NULL};
     struct err err;
     bool done = cmd_schedule_check(cli, &err) && cmd_session_open(conf, &session, &err) &&
-                cmd_schedule_check_daemon(cli, &session, &err) &&
+                cmd_session_check_daemon(&session, cli->daemon, &err) &&
                 cmd_schedule_do(cli, &session, &err);
 
     cmd_session_close(&session);

@@ -51,6 +51,18 @@ cmd_session_open(const struct conf *conf, struct cmd_session *ret_session, struc
     return true;
 }
 
+bool
+cmd_session_check_daemon(const struct cmd_session *session, const char *daemon, struct err *err)
+{
+    if (roster_find(session->roster, daemon) != NULL) {
+        return true;
+    }
+    (void)err_set(err, ERR_USAGE, "neither the settings in %s nor Nextcloud know a daemon '%s'",
+                  session->conf->path, daemon);
+    return err_hint(err, "'harpsweep check' lists the daemons; a section [daemon:%s] defines it",
+                    daemon);
+}
+
 void
 cmd_session_close(struct cmd_session *session)
 {

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from harness.cluster import Cluster  # noqa: E402  pylint: disable=wrong-import-position
+from harness.nextcloud import Nextcloud  # noqa: E402  pylint: disable=wrong-import-position
 from harness.standin import Standin  # noqa: E402  pylint: disable=wrong-import-position
 
 KEY = "demo-shared-key"
@@ -48,7 +49,25 @@ class Shell:
         self.sql(TABLE)
 
 
-def write_settings(folder, conninfo, url):
+class Psql:
+    """As much of a database connection as Nextcloud's statements need, without a library for it."""
+
+    rowcount = None
+
+    def __init__(self, cluster, database):
+        self.cluster, self.database = cluster, database
+        self.answer = ""
+
+    def execute(self, sql, values=()):
+        literals = [str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'" for value in values or ()]
+        self.answer = self.cluster.execute(sql % tuple(literals) if literals else sql, self.database)
+        return self
+
+    def fetchone(self):
+        return (self.answer,)
+
+
+def write_settings(folder, conninfo):
     key = folder / "harp.key"
     key.touch(mode=0o600)
     key.write_text(KEY + "\n", encoding="ascii")
@@ -61,10 +80,6 @@ def write_settings(folder, conninfo, url):
 
             [harp]
             shared_key_file = {key}
-
-            [daemon:{DAEMON}]
-            url = {url}
-            docker_engine_port = 24000
             """
         ),
         encoding="utf-8",
@@ -74,7 +89,6 @@ def write_settings(folder, conninfo, url):
 
 def fill_engine(standin):
     """The images of the story; returns what the story needs to know of them."""
-    standin.add_image("notes:1.0", size=412 * MB)
     standin.add_image("talk_bot:3.1", "talk_bot:stable", size=230 * MB)
     standin.add_image("ocr:2.4", size=890 * MB)
     standin.add_container("ocr:2.4")
@@ -89,16 +103,29 @@ def schedule(shell, appid, image, more=""):
     shell.run("psql", "-qAtc", f"select harpsweep.schedule('{DAEMON}', '{appid}', '{image}'{more})")
 
 
-def tell(shell, standin, settings):
+def tell(shell, standin, settings, nextcloud):
     say("1. harpsweep's schema goes into Nextcloud's database. Here that is a private one in a temporary folder.")
-    shell.run("psql", "-q", "-f", "sql/install.sql")
+    shell.run("psql", "-q", "-v", "nextcloud=on", "-f", "sql/install.sql")
+    say(f"The settings, {settings}: the deploy daemon and its address come from Nextcloud's table.")
+    print(textwrap.indent(settings.read_text(encoding="utf-8"), "    "), end="")
 
-    old, new = fill_engine(standin)
     say(
-        """2. A Docker Engine behind HaRP (a stand-in that answers as HaRP 0.4.4 does) holds images of
-        ExApps. Nextcloud uninstalls some apps and updates others, and writes what becomes an orphan:"""
+        """2. AppAPI has installed an app: a row of its own, a container in a Docker Engine behind HaRP (a
+        stand-in that answers as HaRP 0.4.4 does). A run looks which image that is:"""
     )
-    schedule(shell, "notes", "notes:1.0", ", choice => 'now'")
+    standin.add_image("notes:1.0", size=412 * MB)
+    standin.add_container("notes:1.0", "nc_app_notes")
+    nextcloud.insert_app("notes")
+    nextcloud.begin_deploy("notes")
+    nextcloud.end_deploy("notes")
+    shell.run("bin/harpsweep", "observe")
+    say("Somebody uninstalls it in the web page. AppAPI removes the container, and then its row:")
+    standin.drop_container("nc_app_notes")
+    shell.sql("delete from oc_ex_apps where appid = 'notes'")
+    shell.table()
+
+    say("3. Anything else that knows of an orphaned image may say so, too, with a grace of its own or none:")
+    old, new = fill_engine(standin)
     schedule(shell, "flow", "flow:0.9", ", choice => 'now'")
     schedule(shell, "ocr", "ocr:2.4", ", choice => 'now'")
     schedule(shell, "talk_bot", "talk_bot:3.1", ", choice => 'now'")
@@ -110,13 +137,11 @@ def tell(shell, standin, settings):
     )
     schedule(shell, "translate", "translate:5.0", ", choice => 'keep'")
     schedule(shell, "whiteboard", "whiteboard:1.2", ", grace_hours => 24")
-    say("The jobs table as a DBA sees it:")
-    shell.table()
+    say("What will become of all that?")
+    shell.run("bin/harpsweep", "plan")
 
-    say(f"3. The settings, {settings}:")
-    print(textwrap.indent(settings.read_text(encoding="utf-8"), "    "), end="")
-    say("4. What cron does every minute:")
-    # 0: nothing needs attention.
+    say("4. What cron does every minute. For notes, nobody wants to wait a day here:")
+    shell.run("bin/harpsweep", "now", "--app", "notes")
     shell.run("bin/harpsweep", "run", "-v")
     shell.table()
     say(
@@ -144,7 +169,9 @@ def main():
         Standin(key=KEY) as standin,
     ):
         cluster.create_database("nextcloud")
-        settings = write_settings(pathlib.Path(folder), cluster.conninfo("nextcloud"), standin.url)
+        settings = write_settings(pathlib.Path(folder), cluster.conninfo("nextcloud"))
+        nextcloud = Nextcloud(Psql(cluster, "nextcloud")).create_tables()
+        nextcloud.add_daemon(DAEMON, host=standin.url.partition("://")[2])
         shell = Shell(
             {
                 "PGHOST": cluster.base,
@@ -155,7 +182,7 @@ def main():
                 "HARPSWEEP_CONFIG": str(settings),
             }
         )
-        tell(shell, standin, settings)
+        tell(shell, standin, settings, nextcloud)
     say("Everything of this is gone again: the database, the stand-in, the folder.")
 
 

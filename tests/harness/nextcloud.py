@@ -107,7 +107,8 @@ class Nextcloud:
                  self.ports, "a-secret-of-nextcloud", json.dumps(status), int(when or time.time()))
 
     def status(self, appid):
-        return self.one("select status from {ex_apps} where appid = %s", appid)
+        value = self.one("select status from {ex_apps} where appid = %s", appid)
+        return json.loads(value) if isinstance(value, str) else value
 
     def set_status(self, appid, **fields):
         status = {**self.status(appid), **fields}
