@@ -35,6 +35,8 @@ cmd_run_print_json(const struct sweep_report *report)
         {"late", totals->late},
         {"unrecorded", report->unrecorded},
         {"planned", report->planned},
+        {"observed", report->observed},
+        {"deploys_beside", report->beside},
         {"daemons_stopped", report->daemons_stopped},
         {"daemons_unknown", report->daemons_unknown},
         {"bytes_freed", totals->bytes_freed},

@@ -381,6 +381,83 @@ class TestDaemons:
         assert story.job()["attempts"] == 0
 
 
+class TestTheObserver:
+    """Looks are stopped by the same rules as deletes."""
+
+    def apps(self, story, count, daemon=DAEMON):
+        for number in range(count):
+            story.install(f"app{number}", f"registry.example/apps/app{number}:1", daemon=daemon)
+
+    def test_after_a_wrong_key_nothing_more_is_asked(self, program, story, harp):
+        self.apps(story, 5)
+        harp.set(key="another")
+        done = program("run", code=1)
+        assert "HaRP refuses the shared key" in done.err
+        assert [entry["kind"] for entry in harp.log()] == ["info"]
+        program("run")  # and the next runs leave it alone for a while
+        assert len(harp.log()) == 1
+        harp.set(key="test-shared-key")
+        assert program("observe", "--daemon", DAEMON, "--json").json["observed"] == 5
+
+    def test_the_first_goes_alone_and_the_others_four_at_once(self, program, story, harp):
+        self.apps(story, 12)
+        harp.fault(kind="container", delay=0.2, effect=True)
+        program("run")
+        looks = harp.log("container")
+        assert len(looks) == 12 and looks[0]["active"] == 1
+        assert max(entry["active"] for entry in harp.log()) == 4
+
+    def test_a_daemon_that_is_down_stops_neither_the_others_nor_their_deletes(self, program, story, harp, connection):
+        story.daemon("down", host="127.0.0.1:9")
+        self.apps(story, 2)
+        story.nextcloud.insert_app("other", "down")
+        story.nextcloud.begin_deploy("other")
+        story.nextcloud.end_deploy("other")
+        connection.execute("select harpsweep.schedule(%s, 'x', 'nowhere:1', choice => 'now')", [DAEMON])
+        done = program("run", "--json", code=1).json
+        assert (done["observed"], done["absent"], done["daemons_stopped"]) == (2, 1, 1)
+        program("run", code=1)
+        assert story.job(image_ref="nowhere:1")["state"] == "absent"
+
+    def test_whoever_was_told_of_a_stop_is_not_told_again(self, program, story, harp):
+        self.apps(story, 1)
+        harp.refuse()
+        assert "daemon stopped for this run" in program("run", code=1).err
+        again = program("run", code=1)
+        assert again.err == ""
+        harp.refuse(False)
+        program("run")
+        story.update("app0", "registry.example/apps/app0:2")
+        harp.refuse()
+        assert "daemon stopped for this run" in program("run", code=1).err
+
+    def test_what_docker_does_not_tell_of_one_app_leaves_the_others(self, program, story, harp):
+        self.apps(story, 3)
+        harp.fault(kind="container", times=1, status=500, body='{"message":"trouble"}', content_type="application/json")
+        assert program("observe", "--json").json["observed"] == 2
+        assert program("observe", "--json").json["observed"] == 1
+
+    def test_an_app_without_a_container(self, program, story, harp):
+        story.install("talk", V1)
+        story.remove_container("talk")
+        shown = program("observe", "--json").json["apps"]
+        assert [(app["appid"], app["container"], app["image_ref"]) for app in shown] == [("talk", None, None)]
+        harp.clear_log()
+        program("run")
+        assert not harp.log()
+
+    def test_a_container_that_is_gone_keeps_the_image_known(self, program, story, connection):
+        image = story.install("talk", V1)
+        program("run")
+        story.nextcloud.begin_update("talk", "2.0.0")
+        story.nextcloud.begin_deploy("talk", when=story.tick())
+        story.remove_container("talk")
+        story.nextcloud.end_deploy("talk")
+        program("run")
+        assert one(connection, "select image_id from harpsweep.exapp_image where superseded_at is null") == image
+        assert not story.jobs()
+
+
 class TestGuardsInARun:
     """Each guard is tested on its own in test_nextcloud_guards.py; here, that a run obeys and records them."""
 
