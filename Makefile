@@ -25,6 +25,7 @@ SOURCES := \
 	src/cmd_check_nextcloud.c \
 	src/cmd_check_report.c \
 	src/cmd_job.c \
+	src/cmd_fleet.c \
 	src/cmd_list.c \
 	src/cmd_observe.c \
 	src/cmd_plan.c \
@@ -43,6 +44,7 @@ SOURCES := \
 	src/db_args.c \
 	src/db_exchange.c \
 	src/err.c \
+	src/fleet.c \
 	src/gateway.c \
 	src/http.c \
 	src/http_curl.c \
@@ -105,10 +107,10 @@ OPTIMIZE_cover   := -O0 -g --coverage
 
 B := build/$(VARIANT)
 Q := $(if $(V),,@)# make V=1 shows the commands
-COMPILE = $(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -DHARPSWEEP_VERSION='"$(VERSION)"' \
+COMPILE = $(CC) -std=c11 -pthread -D_POSIX_C_SOURCE=200809L -DHARPSWEEP_VERSION='"$(VERSION)"' \
 	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) $(CURL_SONAME:%=-DHARPSWEEP_CURL_SONAME='"%"') -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
 	$(OPTIMIZE_$(VARIANT)) $(LIBRARY_FLAGS) $(CPPFLAGS) $(CFLAGS)
-LINK    = $(CC) $(OPTIMIZE_$(VARIANT)) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+LINK    = $(CC) -pthread $(OPTIMIZE_$(VARIANT)) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 # libcurl is loaded when there is something to ask (see src/http_loader.c); the others are linked.
 LIBS   := $(shell pkg-config --libs $(filter-out libcurl,$(LIBRARIES)) 2>/dev/null) -ldl
 CURL_SONAME := $(shell readelf -d "$$(pkg-config --variable=libdir libcurl)/libcurl.so" 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')

@@ -202,7 +202,8 @@ cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err)
                       .grace_hours = -1,
                       .max_jobs = -1,
                       .limit = -1,
-                      .days = -1};
+                      .days = -1,
+                      .max_instances = -1};
     struct cli_reader reader = {.cli = &cli, .err = err, .argc = argc, .argv = argv};
     bool done;
 

@@ -36,7 +36,7 @@ enum cli_format { CLI_FORMAT_TEXT, CLI_FORMAT_JSON };
 struct cli {
     enum cli_command command;
     enum cli_command help_of; /* CLI_HELP: of which command; CLI_HELP itself for all */
-    const char *config_path;  /* -c, $HARPSWEEP_CONFIG, or the default */
+    const char *config_path;  /* -c, $HARPSWEEP_CONFIG, or the default; a file or a folder */
     int verbosity;            /* number of -v */
     enum cli_format format;   /* --json, --format=… */
     bool dry_run;
@@ -52,6 +52,7 @@ struct cli {
     int64_t max_jobs;      /* --max-jobs; -1: not given */
     int64_t limit;         /* --limit; -1: not given */
     int64_t days;          /* --days; -1: not given */
+    int64_t max_instances; /* --max-instances; -1: not given */
     const char *file;      /* --file; NULL: none; "-": standard input */
     const char **refs;     /* image references; ref_count of them */
     size_t ref_count;
@@ -82,5 +83,10 @@ int cmd_schedule(const struct cli *cli, const struct conf *conf);
 int cmd_change(const struct cli *cli, const struct conf *conf); /* now, keep, cancel, retry */
 int cmd_status(const struct cli *cli, const struct conf *conf);
 int cmd_check(const struct cli *cli); /* reads the settings itself, to report on them */
+
+/* The same over a folder of settings files; one does it for one of them (check, plan, status, a dry
+ * run), with config_path set to it. */
+typedef int cmd_one(const struct cli *cli);
+int cmd_fleet(const struct cli *cli, cmd_one *one);
 
 #endif

@@ -9,6 +9,7 @@
 /* Largest numbers that make sense. */
 #define CLI_MAX_JOBS 1000000000
 #define CLI_MAX_LIMIT 1000000
+#define CLI_MAX_INSTANCES 64
 
 bool
 cli_parse_number(const char *text, int64_t min, int64_t max, int64_t *ret_number)
@@ -35,7 +36,7 @@ static bool
 cli_take_number(const struct cli_reader *reader, enum cli_option_id id, const char *value,
                 int64_t max, int64_t *ret_number)
 {
-    int64_t min = id == CLI_OPTION_LIMIT ? 1 : 0;
+    int64_t min = id == CLI_OPTION_LIMIT || id == CLI_OPTION_MAX_INSTANCES ? 1 : 0;
 
     if (cli_parse_number(value, min, max, ret_number)) {
         return true;
@@ -99,6 +100,9 @@ cli_apply_number(const struct cli_reader *reader, enum cli_option_id id, const c
     if (id == CLI_OPTION_LIMIT) {
         return cli_take_number(reader, id, value, CLI_MAX_LIMIT, &cli->limit);
     }
+    if (id == CLI_OPTION_MAX_INSTANCES) {
+        return cli_take_number(reader, id, value, CLI_MAX_INSTANCES, &cli->max_instances);
+    }
     if (id == CLI_OPTION_DAYS) {
         return cli_take_number(reader, id, value, 365, &cli->days);
     }
@@ -138,6 +142,7 @@ cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *va
     case CLI_OPTION_MAX_JOBS:
     case CLI_OPTION_LIMIT:
     case CLI_OPTION_DAYS:
+    case CLI_OPTION_MAX_INSTANCES:
     case CLI_OPTION_GRACE_HOURS:
         return cli_apply_number(reader, id, value);
     case CLI_OPTION_STATE:

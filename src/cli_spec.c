@@ -10,8 +10,10 @@
 #define ALL (~0U)
 
 static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
-    [CLI_OPTION_CONFIG] = {"config", "FILE",
-                           "settings; else $HARPSWEEP_CONFIG, else " CLI_DEFAULT_CONFIG, ALL, 'c'},
+    [CLI_OPTION_CONFIG] =
+        {"config", "PATH",
+         "settings file, or a folder of them; else $HARPSWEEP_CONFIG, else " CLI_DEFAULT_CONFIG,
+         ALL, 'c'},
     [CLI_OPTION_VERBOSE] = {"verbose", NULL, "say more; twice: everything", ALL, 'v'},
     [CLI_OPTION_JSON] = {"json", NULL, "the same as --format=json", PRINTS, '\0'},
     [CLI_OPTION_FORMAT] = {"format", "FORMAT", "text or json", PRINTS, '\0'},
@@ -49,6 +51,9 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
          '\0'},
     [CLI_OPTION_REASON] = {"reason", "TEXT", "is shown with the job", BIT(CANCEL), '\0'},
     [CLI_OPTION_DAYS] = {"days", "N", "look N days ahead, 0 to 365 (default 7)", BIT(PLAN), '\0'},
+    [CLI_OPTION_MAX_INSTANCES] = {"max-instances", "N",
+                                  "with a folder of settings: so many at once, 1 to 64 (default 8)",
+                                  BIT(RUN), '\0'},
     [CLI_OPTION_FILE] = {"file", "FILE", "references in a file, one a line; - is standard input",
                          BIT(ADOPT), '\0'},
 };

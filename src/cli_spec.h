@@ -32,6 +32,7 @@ enum cli_option_id {
     CLI_OPTION_REASON,
     CLI_OPTION_DAYS,
     CLI_OPTION_FILE,
+    CLI_OPTION_MAX_INSTANCES,
     CLI_OPTION_COUNT,
 };
 

@@ -1,10 +1,10 @@
-#include "cli.h"
+#include "cmd_run.h"
+
+#include "cmd_session.h"
 #include "db.h"
 #include "jobs.h"
-#include "json_out.h"
 #include "log.h"
 #include "sig.h"
-#include "sweep.h"
 #include "table.h"
 
 #include <inttypes.h>
@@ -15,8 +15,8 @@
 /* Most rows that a dry run shows. */
 #define CMD_RUN_DRY_ROWS 1000
 
-static void
-cmd_run_print_json(const struct sweep_report *report)
+void
+cmd_run_write_report(struct json_out *json, const struct sweep_report *report)
 {
     const struct jobs_totals *totals = &report->totals;
     const struct {
@@ -41,23 +41,29 @@ cmd_run_print_json(const struct sweep_report *report)
         {"daemons_unknown", report->daemons_unknown},
         {"bytes_freed", totals->bytes_freed},
         {"duration_ms", report->duration_ms},
-        {"exit_code", report->exit_code},
     };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        json_out_int(json, numbers[i].key, numbers[i].count);
+    }
+    json_out_bool(json, "left_work", report->left_work);
+}
+
+static void
+cmd_run_print_json(const struct sweep_report *report)
+{
     struct json_out json;
 
     json_out_init(&json, stdout);
     json_out_open_object(&json, NULL);
     json_out_text(&json, "run", report->token);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        json_out_int(&json, numbers[i].key, numbers[i].count);
-    }
-    json_out_bool(&json, "left_work", report->left_work);
+    cmd_run_write_report(&json, report);
+    json_out_int(&json, "exit_code", report->exit_code);
     json_out_close_object(&json);
     (void)printf("\n");
 }
 
-/* One line, the parts that are zero left out. */
-static void
+void
 cmd_run_print_summary(const struct sweep_report *report)
 {
     const struct {
@@ -107,22 +113,28 @@ cmd_run_print(const struct cli *cli, const struct sweep_report *report)
     }
 }
 
-static int
-cmd_run_sweep(struct db *db, const struct cli *cli, const struct conf *conf)
+int
+cmd_run_sweep(const struct cli *cli, const struct conf *conf, struct sweep_report *ret_report)
 {
     const struct sweep_options options = {
         .daemon = cli->daemon,
         .app = cli->app,
         .max_jobs = cli->max_jobs >= 0 ? cli->max_jobs : conf->max_jobs,
     };
-    struct sweep_report report;
+    struct db *db;
     struct err err;
 
-    if (!sweep_run(db, conf, &options, &report, &err)) {
+    memset(ret_report, 0, sizeof *ret_report);
+    if (!db_open(conf->conninfo, &db, &err)) {
+        log_err(&err);
+        ret_report->exit_code = err_exit_code(err.kind);
+        return ret_report->exit_code;
+    }
+    if (!sweep_run(db, conf, &options, ret_report, &err)) {
         log_err(&err);
     }
-    cmd_run_print(cli, &report);
-    return report.exit_code;
+    db_close(db);
+    return ret_report->exit_code;
 }
 
 static void
@@ -172,16 +184,24 @@ cmd_run_print_due(const struct db_result *result)
 }
 
 static int
-cmd_run_dry(struct db *db, const struct cli *cli, const struct conf *conf)
+cmd_run_dry(const struct cli *cli, const struct conf *conf)
 {
     struct db_args args = {.count = 0};
+    struct cmd_session session;
     struct db_result *result;
     struct err err;
-    const char *sql =
-        jobs_peek(&args, cli->daemon, cli->app, conf->enabled, conf->grace_hours, CMD_RUN_DRY_ROWS);
-    bool done = db_query(db, sql, &args, &result, &err);
+    bool done;
 
+    if (!cmd_session_open(conf, &session, &err)) {
+        log_err(&err);
+        return err_exit_code(err.kind);
+    }
+    done = db_query(session.db,
+                    jobs_peek(&args, cli->daemon, cli->app, session.enabled, session.grace_hours,
+                              CMD_RUN_DRY_ROWS),
+                    &args, &result, &err);
     db_args_clear(&args);
+    cmd_session_close(&session);
     if (!done) {
         log_err(&err);
         return err_exit_code(err.kind);
@@ -198,16 +218,13 @@ cmd_run_dry(struct db *db, const struct cli *cli, const struct conf *conf)
 int
 cmd_run(const struct cli *cli, const struct conf *conf)
 {
-    struct db *db;
-    struct err err;
-    int exit_code;
+    struct sweep_report report;
 
     sig_install();
-    if (!db_open(conf->conninfo, &db, &err)) {
-        log_err(&err);
-        return err_exit_code(err.kind);
+    if (cli->dry_run) {
+        return cmd_run_dry(cli, conf);
     }
-    exit_code = cli->dry_run ? cmd_run_dry(db, cli, conf) : cmd_run_sweep(db, cli, conf);
-    db_close(db);
-    return exit_code;
+    (void)cmd_run_sweep(cli, conf, &report);
+    cmd_run_print(cli, &report);
+    return report.exit_code;
 }

@@ -18,6 +18,7 @@
 #undef curl_multi_setopt
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,9 @@ static struct {
 
 static char http_loader_problem[256];
 
+/* Several threads may begin at once; releases before 7.84 initialise for one only. */
+static pthread_mutex_t http_loader_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static bool
 http_loader_find(void *library, const char *name, void *function, size_t size)
 {
@@ -71,8 +75,8 @@ http_loader_find(void *library, const char *name, void *function, size_t size)
 #define HTTP_LOADER_FIND(name) \
     &&http_loader_find(library, "curl_" #name, &curl.name, sizeof curl.name)
 
-bool
-http_loader_load(void)
+static bool
+http_loader_load_once(void)
 {
     static void *library;
 
@@ -90,6 +94,17 @@ http_loader_load(void)
         return false;
     }
     return true;
+}
+
+bool
+http_loader_load(void)
+{
+    bool loaded;
+
+    (void)pthread_mutex_lock(&http_loader_lock);
+    loaded = http_loader_load_once();
+    (void)pthread_mutex_unlock(&http_loader_lock);
+    return loaded;
 }
 
 const char *
@@ -156,13 +171,22 @@ curl_easy_getinfo(CURL *handle, CURLINFO info, ...)
 CURLcode
 curl_global_init(long flags)
 {
-    return http_loader_load() ? curl.global_init(flags) : CURLE_FAILED_INIT;
+    CURLcode code = CURLE_FAILED_INIT;
+
+    (void)pthread_mutex_lock(&http_loader_lock);
+    if (http_loader_load_once()) {
+        code = curl.global_init(flags);
+    }
+    (void)pthread_mutex_unlock(&http_loader_lock);
+    return code;
 }
 
 void
 curl_global_cleanup(void)
 {
+    (void)pthread_mutex_lock(&http_loader_lock);
     curl.global_cleanup();
+    (void)pthread_mutex_unlock(&http_loader_lock);
 }
 
 CURL *

@@ -5,6 +5,13 @@
 #include <string.h>
 
 static enum log_level log_threshold = LOG_LEVEL_WARNING;
+static _Thread_local const char *log_subject;
+
+void
+log_set_subject(const char *subject)
+{
+    log_subject = subject;
+}
 
 void
 log_set_level(enum log_level level)
@@ -26,7 +33,9 @@ static void PRINTF_LIKE(3, 0)
             *at = ' ';
         }
     }
-    (void)fprintf(stderr, "harpsweep: %s%s\n", label, line);
+    /* One call, so that lines of several threads stay whole. */
+    (void)fprintf(stderr, "harpsweep: %s%s%s%s\n", log_subject == NULL ? "" : log_subject,
+                  log_subject == NULL ? "" : ": ", label, line);
 }
 
 #define LOG_FUNCTION(name, level, label)      \
@@ -44,11 +53,20 @@ LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING, "warning: ")
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO, "")
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, "debug: ")
 
+static void PRINTF_LIKE(1, 2) log_hint(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_line(LOG_LEVEL_ERROR, "hint: ", format, args);
+    va_end(args);
+}
+
 void
 log_err(const struct err *err)
 {
     log_error("%s", err->text);
     if (err->hint[0] != '\0') {
-        (void)fprintf(stderr, "harpsweep: hint: %s\n", err->hint);
+        log_hint("%s", err->hint);
     }
 }

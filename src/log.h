@@ -13,6 +13,10 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
+/* What the messages of this thread are about; stands before each of them. NULL: nothing. The text
+ * is not copied. */
+void log_set_subject(const char *subject);
+
 /* Messages above this level are left out. Starts as LOG_LEVEL_WARNING. */
 void log_set_level(enum log_level level);
 

@@ -1,4 +1,5 @@
 #include "cli.h"
+#include "fleet.h"
 #include "http.h"
 #include "log.h"
 
@@ -47,20 +48,14 @@ main_run_with(const struct cli *cli, const struct conf *conf)
     return EXIT_CODE_INTERNAL;
 }
 
+/* With one settings file. */
 static int
-main_run(const struct cli *cli)
+main_run_one(const struct cli *cli)
 {
     struct conf *conf;
     struct err err;
     int code;
 
-    if (cli->command == CLI_HELP) {
-        cli_print_help(cli->help_of);
-        return EXIT_CODE_OK;
-    }
-    if (cli->command == CLI_VERSION) {
-        return main_print_version();
-    }
     if (cli->command == CLI_CHECK) {
         return cmd_check(cli);
     }
@@ -71,6 +66,23 @@ main_run(const struct cli *cli)
     code = main_run_with(cli, conf);
     conf_free(conf);
     return code;
+}
+
+static int
+main_run(const struct cli *cli)
+{
+    bool takes_folder = cli->command == CLI_RUN || cli->command == CLI_PLAN ||
+                        cli->command == CLI_STATUS || cli->command == CLI_CHECK;
+
+    if (cli->command == CLI_HELP) {
+        cli_print_help(cli->help_of);
+        return EXIT_CODE_OK;
+    }
+    if (cli->command == CLI_VERSION) {
+        return main_print_version();
+    }
+    return takes_folder && fleet_is_folder(cli->config_path) ? cmd_fleet(cli, main_run_one)
+                                                             : main_run_one(cli);
 }
 
 int

@@ -310,3 +310,33 @@ sweep_run(struct db *db, const struct conf *conf, const struct sweep_options *op
     *err = sweep.failure;
     return sweep.failure.kind == ERR_NONE;
 }
+
+void
+sweep_report_add(struct sweep_report *sum, const struct sweep_report *report)
+{
+    struct jobs_totals *to = &sum->totals;
+    const struct jobs_totals *from = &report->totals;
+
+    to->claimed += from->claimed;
+    to->removed += from->removed;
+    to->untagged += from->untagged;
+    to->absent += from->absent;
+    to->in_use += from->in_use;
+    to->held += from->held;
+    to->retried += from->retried;
+    to->failed += from->failed;
+    to->given_back += from->given_back;
+    to->late += from->late;
+    to->bytes_freed += from->bytes_freed;
+    sum->planned += report->planned;
+    sum->observed += report->observed;
+    sum->beside += report->beside;
+    sum->daemons_stopped += report->daemons_stopped;
+    sum->daemons_unknown += report->daemons_unknown;
+    sum->unrecorded += report->unrecorded;
+    sum->left_work = sum->left_work || report->left_work;
+    sum->worked = sum->worked || report->worked;
+    if (report->duration_ms > sum->duration_ms) {
+        sum->duration_ms = report->duration_ms;
+    }
+}

@@ -38,6 +38,9 @@ struct sweep_report {
     char token[JOBS_TOKEN_SIZE];
 };
 
+/* Adds what another run did. */
+void sweep_report_add(struct sweep_report *sum, const struct sweep_report *report);
+
 /* Runs to the end. False only for failures of the run itself (err's kind decides the exit code
  * then); *ret_report is filled in either case. */
 bool sweep_run(struct db *db, const struct conf *conf, const struct sweep_options *options,

@@ -56,7 +56,11 @@ class Program:
         return path
 
     def start(self, *arguments, **environment):
-        return subprocess.Popen([PROGRAM, "-c", str(self.settings), *map(str, arguments)], stdout=subprocess.PIPE,
+        return self.start_with(self.settings, *arguments, **environment)
+
+    @staticmethod
+    def start_with(settings, *arguments, **environment):
+        return subprocess.Popen([PROGRAM, "-c", str(settings), *map(str, arguments)], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
                                 env={**os.environ, **environment})
 

@@ -29,7 +29,7 @@ function noun(file) {
 function say(text) { print FILENAME ":" FNR ": " text }
 BEGIN {
     split("main cli cmd", names); for (i in names) layer[names[i]] = 4
-    split("sweep report probe survey", names3); for (i in names3) layer[names3[i]] = 3
+    split("sweep report probe survey fleet", names3); for (i in names3) layer[names3[i]] = 3
     split("jobs ledger gateway verdict lane roster nextcloud", names2); for (i in names2) layer[names2[i]] = 2
     split("conf db http reply", names1); for (i in names1) layer[names1[i]] = 1
     split("err log mem buf clock sig imageref backoff json printable table sqlstate keyfile", names0); for (i in names0) layer[names0[i]] = 0
