@@ -9,7 +9,7 @@ revoke all on all sequences in schema harpsweep
     from public, harpsweep_writer, harpsweep_worker, harpsweep_reader;
 revoke all on all functions in schema harpsweep
     from public, harpsweep_writer, harpsweep_worker, harpsweep_reader;
-revoke all on type harpsweep.job_state from public;
+revoke all on type harpsweep.job_state, harpsweep.name, harpsweep.image_ref, harpsweep.image_id from public;
 
 grant usage on schema harpsweep to harpsweep_writer, harpsweep_worker, harpsweep_reader;
 grant execute on function harpsweep.schema_version()

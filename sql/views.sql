@@ -49,7 +49,8 @@ select j.id,
        j.duration_ms,
        j.protocol,
        j.host,
-       j.docker_socket_port
+       j.docker_socket_port,
+       j.oc_job_id
 from harpsweep.job as j
 order by j.id desc;
 

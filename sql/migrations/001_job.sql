@@ -11,12 +11,24 @@ comment on type harpsweep.job_state is
     'absent (was gone already), in_use (a container still uses it), kept, cancelled, failed (needs '
     'a person), unsupported (daemon without HaRP), no_ref (its image was never seen).';
 
+-- What a text must look like is checked where it is set, and not, as a CHECK of the table would be, at
+-- every change of its row: two of them make up the life of a job.
+create domain harpsweep.name as text collate "C"
+    constraint name_is_printable check (value ~ '^[^[:cntrl:]]{1,64}$');
+comment on domain harpsweep.name is 'Name of a daemon or an app: 1 to 64 characters, no control characters.';
+create domain harpsweep.image_ref as text collate "C"
+    constraint image_ref_is_printable check (length(value) <= 512 and value !~ '[[:cntrl:]]');
+comment on domain harpsweep.image_ref is 'Image reference: at most 512 characters, no control characters.';
+create domain harpsweep.image_id as text collate "C"
+    constraint image_id_is_a_sha256 check (value ~ '^sha256:[0-9a-f]{64}$');
+comment on domain harpsweep.image_id is 'ID of an image: "sha256:" and 64 hex digits.';
+
 create table harpsweep.job (
     id             bigint generated always as identity primary key,
-    daemon         text collate "C" not null,
-    appid          text collate "C" not null,
-    image_ref      text collate "C" not null,
-    image_id       text collate "C",
+    daemon         harpsweep.name not null,
+    appid          harpsweep.name not null,
+    image_ref      harpsweep.image_ref not null,
+    image_id       harpsweep.image_id,
     event          text not null default 'manual',
     choice         text not null default 'grace',
     state          harpsweep.job_state not null default 'new',
@@ -42,12 +54,8 @@ create table harpsweep.job (
     duration_ms    bigint,
     finished_at    timestamptz,
 
-    constraint job_daemon_is_a_name check (daemon ~ '^[^[:cntrl:]]{1,64}$'),
-    constraint job_appid_is_a_name check (appid ~ '^[^[:cntrl:]]{1,64}$'),
-    constraint job_image_ref_is_printable check (
-        case when state = 'no_ref' then image_ref = ''
-             else length(image_ref) between 1 and 512 and image_ref !~ '[[:cntrl:]]' end),
-    constraint job_image_id_is_a_sha256 check (image_id ~ '^sha256:[0-9a-f]{64}$'),
+    constraint job_without_image_ref_is_final check (
+        case when image_ref = '' then state in ('no_ref', 'unsupported') else state <> 'no_ref' end),
     constraint job_event_is_known check (event in ('uninstall', 'update', 'manual', 'adopted')),
     constraint job_choice_is_known check (choice in ('grace', 'now', 'keep')),
     constraint job_grace_is_0_to_720_hours check (grace_hours between 0 and 720),
@@ -85,7 +93,7 @@ comment on table harpsweep.job is
 comment on column harpsweep.job.id is 'Number of the job; the commands and functions take it.';
 comment on column harpsweep.job.daemon is 'Deploy daemon that holds the image: a name in oc_ex_apps_daemons or a [daemon:…] section of the settings.';
 comment on column harpsweep.job.appid is 'ExApp that used the image.';
-comment on column harpsweep.job.image_ref is 'What the container was created from: name:tag, name@digest or an image ID. Empty only in state no_ref.';
+comment on column harpsweep.job.image_ref is 'What the container was created from: name:tag, name@digest or an image ID. Empty where it was never seen (no_ref, unsupported).';
 comment on column harpsweep.job.image_id is 'sha256:… of the image at the time of the event, where it is known. With it, a tag that has moved on to a new image is never deleted: the recorded image is.';
 comment on column harpsweep.job.event is 'What made the image an orphan: uninstall, update, manual (a person), adopted (found later).';
 comment on column harpsweep.job.choice is 'grace: delete when the grace has ended; now: at once, also while cleanup is disabled; keep: do not delete.';

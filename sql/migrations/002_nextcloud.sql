@@ -21,14 +21,14 @@ comment on index harpsweep.nextcloud_pkey is 'One row at most.';
 
 create table harpsweep.exapp_image (
     id            bigint generated always as identity primary key,
-    appid         text collate "C" not null,
-    daemon        text collate "C" not null,
+    appid         harpsweep.name not null,
+    daemon        harpsweep.name not null,
     protocol      text,
     host          text,
     docker_socket_port int,
     version       text,
-    image_ref     text collate "C",
-    image_id      text collate "C",
+    image_ref     harpsweep.image_ref,
+    image_id      harpsweep.image_id,
     bytes         bigint,
     container     text,
     fingerprint   text not null,
@@ -37,7 +37,6 @@ create table harpsweep.exapp_image (
     seen_at       timestamptz not null default now(),
     superseded_at timestamptz,
     superseded_by text,
-    constraint exapp_image_id_is_a_sha256 check (image_id ~ '^sha256:[0-9a-f]{64}$'),
     constraint exapp_image_bytes_are_not_negative check (bytes >= 0),
     constraint exapp_image_superseded_by_something check (
         (superseded_at is null) = (superseded_by is null)
@@ -99,11 +98,3 @@ comment on index harpsweep.intake_error_once is 'The same error is counted, not 
 -- The job of AppAPI's own cleanup that one of ours stands behind.
 alter table harpsweep.job add column oc_job_id bigint;
 comment on column harpsweep.job.oc_job_id is 'Where AppAPI cleans up by itself: its own job for the image, in oc_jobs. This one looks afterwards whether that worked.';
-
--- An app on a daemon that is not HaRP's has no reference that anybody could have seen.
-alter table harpsweep.job
-    drop constraint job_image_ref_is_printable,
-    add constraint job_image_ref_is_printable check (
-        case when image_ref = '' then state in ('no_ref', 'unsupported')
-             else state <> 'no_ref' and length(image_ref) <= 512 and image_ref !~ '[[:cntrl:]]' end);
-comment on column harpsweep.job.image_ref is 'What the container was created from: name:tag, name@digest or an image ID. Empty where it was never seen (no_ref, unsupported).';

@@ -190,18 +190,18 @@ CLAIMED = {**PENDING, "state": "claimed", "claim_token": "gen_random_uuid()", "c
 DONE = {"state": "removed", "not_before": "now()", "next_at": "null", "finished_at": "now()"}
 CONTROL = "E'a\\nb'"
 VIOLATIONS = [
-    ("job_daemon_is_a_name", {"daemon": "''"}),
-    ("job_daemon_is_a_name", {"daemon": "repeat('x', 65)"}),
-    ("job_daemon_is_a_name", {"daemon": CONTROL}),
-    ("job_appid_is_a_name", {"appid": "''"}),
-    ("job_appid_is_a_name", {"appid": CONTROL}),
-    ("job_appid_is_a_name", {"appid": "repeat('x', 65)"}),
-    ("job_image_ref_is_printable", {"image_ref": "''"}),
-    ("job_image_ref_is_printable", {"image_ref": "repeat('x', 513)"}),
-    ("job_image_ref_is_printable", {"image_ref": CONTROL}),
-    ("job_image_ref_is_printable", {**DONE, "state": "no_ref"}),
-    ("job_image_id_is_a_sha256", {"image_id": "'sha256:12'"}),
-    ("job_image_id_is_a_sha256", {"image_id": f"'{ID.upper()}'"}),
+    ("name_is_printable", {"daemon": "''"}),
+    ("name_is_printable", {"daemon": "repeat('x', 65)"}),
+    ("name_is_printable", {"daemon": CONTROL}),
+    ("name_is_printable", {"appid": "''"}),
+    ("name_is_printable", {"appid": CONTROL}),
+    ("name_is_printable", {"appid": "repeat('x', 65)"}),
+    ("job_without_image_ref_is_final", {"image_ref": "''"}),
+    ("image_ref_is_printable", {"image_ref": "repeat('x', 513)"}),
+    ("image_ref_is_printable", {"image_ref": CONTROL}),
+    ("job_without_image_ref_is_final", {**DONE, "state": "no_ref"}),
+    ("image_id_is_a_sha256", {"image_id": "'sha256:12'"}),
+    ("image_id_is_a_sha256", {"image_id": f"'{ID.upper()}'"}),
     ("job_event_is_known", {"event": "'other'"}),
     ("job_choice_is_known", {"choice": "'other'"}),
     ("job_grace_is_0_to_720_hours", {"grace_hours": "-1"}),
@@ -275,7 +275,9 @@ class TestConstraints:
         names = {
             row[0]
             for row in rows_only.execute(
-                "select conname from pg_constraint where conrelid = 'harpsweep.job'::regclass and contype = 'c'"
+                "select conname from pg_constraint where contype = 'c' and (conrelid = 'harpsweep.job'::regclass"
+                " or contypid in ('harpsweep.name'::regtype, 'harpsweep.image_ref'::regtype,"
+                " 'harpsweep.image_id'::regtype))"
             )
         }
         assert names == {name for name, _ in VIOLATIONS}
