@@ -22,10 +22,10 @@
 
 /* Claimed ahead of the free places at most: what the measured speed starts within a second, and
  * never more than this many jobs. A long queue would outlive its leases. */
-#define SWEEP_AHEAD_MAX 256
+#define SWEEP_AHEAD_MAX 512
 
 /* Results are recorded when there are so many, or the oldest is so old (milliseconds). */
-#define SWEEP_RECORD_COUNT 256
+#define SWEEP_RECORD_COUNT 512
 #define SWEEP_RECORD_MS 250
 
 /* Observations in one statement. */

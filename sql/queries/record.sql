@@ -25,63 +25,56 @@ beside as materialized (
       from harpsweep.deploys_beside(
                array(select r.id from result r where r.final in ('removed', 'untagged'))) b
 ),
--- The lateral sub-selects take one row each by its primary key, in the order of ids; a plain join is
--- a plan for the few claimed rows that old statistics promise, which reads the whole table.
-target as materialized (
-    select r.id, r.action, r.http_status, r.bytes, r.duration_ms, r.min_delay, b.appid as beside,
-           case when b.appid is null then r.reason
-                else concat_ws('; ', nullif(r.reason, ''),
-                               format('a deploy of app %s began on this engine while the image was being '
-                                      'deleted: if it failed, deploy it again', b.appid)) end as reason,
-           case when r.action = 'done' then r.final::harpsweep.job_state
-                when j.end_wanted is not null then j.end_wanted
-                when r.action = 'fail' then 'failed'
-                when r.action = 'retry' and j.failures + 1 >= $13::int then 'failed'
-                when r.action = 'wait' and j.rechecks + 1 >= $12::int then 'in_use'
-                else 'pending' end::harpsweep.job_state as state
-      from (select s.id, s.attempt, s.action, s.final, s.http_status, s.bytes, s.reason,
-                   s.duration_ms, s.min_delay
-              from result s order by s.id) r
-           cross join lateral (
-               select o.end_wanted, o.failures, o.rechecks
-                 from harpsweep.job o
-                where o.id = r.id
-                  and o.state = 'claimed'
-                  and o.claim_token = $1::uuid
-                  and o.attempts = r.attempt
-                  for update) j
-           left join beside b on b.id = r.id
-),
+-- Everything but the result comes from the row itself as it is when it is changed. The rows are found by
+-- their primary key, whatever the statistics say: `= any` is an array whose length the planner knows.
 recorded as (
     update harpsweep.job j
-       set state = t.state,
-           next_at = case when t.state = 'pending' then greatest(j.not_before, now() + case t.action
-               when 'retry' then greatest(
-                   t.min_delay * interval '1 second',
-                   least(interval '6 hours', interval '60 seconds' * 2 ^ least(j.failures, 20))
-                       * (0.5 + random()))
-               when 'release' then interval '0'
-               else case when t.action = 'hold' and t.min_delay > 0
-                         then t.min_delay * interval '1 second'
-                         else $11::int * interval '1 hour' end end) end,
-           failures = j.failures + (t.action in ('retry', 'fail'))::int,
-           rechecks = j.rechecks + (t.action = 'wait')::int,
-           lost_claims = 0,
-           end_wanted = null,
-           finished_at = case when t.state <> 'pending' then now() end,
-           http_status = t.http_status,
-           bytes_freed = t.bytes,
-           duration_ms = t.duration_ms,
-           last_error = case when t.action in ('retry', 'fail') then t.reason
-                             when t.action = 'done' then null
-                             else j.last_error end,
-           hold_reason = case when t.state in ('kept', 'cancelled') then j.hold_reason
-                              when t.action in ('retry', 'fail') then null
-                              else t.reason end
-      from target t
-     where j.id = t.id
+       set (state, next_at, failures, rechecks, lost_claims, end_wanted, finished_at, http_status,
+            bytes_freed, duration_ms, last_error, hold_reason) = (
+           select n.state,
+                  case when n.state = 'pending' then greatest(j.not_before, now() + case r.action
+                      when 'retry' then greatest(
+                          r.min_delay * interval '1 second',
+                          least(interval '6 hours', interval '60 seconds' * 2 ^ least(j.failures, 20))
+                              * (0.5 + random()))
+                      when 'release' then interval '0'
+                      else case when r.action = 'hold' and r.min_delay > 0
+                                then r.min_delay * interval '1 second'
+                                else $11::int * interval '1 hour' end end) end,
+                  j.failures + (r.action in ('retry', 'fail'))::int,
+                  j.rechecks + (r.action = 'wait')::int,
+                  0,
+                  null::harpsweep.job_state,
+                  case when n.state <> 'pending' then now() end,
+                  r.http_status,
+                  r.bytes,
+                  r.duration_ms,
+                  case when r.action in ('retry', 'fail') then r.reason
+                       when r.action = 'done' then null
+                       else j.last_error end,
+                  case when n.state in ('kept', 'cancelled') then j.hold_reason
+                       when r.action in ('retry', 'fail') then null
+                       when r.beside is null then r.reason
+                       else concat_ws('; ', nullif(r.reason, ''),
+                                      format('a deploy of app %s began on this engine while the image was '
+                                             'being deleted: if it failed, deploy it again', r.beside)) end
+             from (select case when r.action = 'done' then r.final::harpsweep.job_state
+                               when j.end_wanted is not null then j.end_wanted
+                               when r.action = 'fail' then 'failed'
+                               when r.action = 'retry' and j.failures + 1 >= $13::int then 'failed'
+                               when r.action = 'wait' and j.rechecks + 1 >= $12::int then 'in_use'
+                               else 'pending' end::harpsweep.job_state as state) n)
+      from (select s.id, s.attempt, s.action, s.final, s.http_status, s.bytes, s.reason,
+                   s.duration_ms, s.min_delay, b.appid as beside
+              from result s
+                   left join beside b on b.id = s.id) r
+     where j.id = r.id
        and j.id = any ($2::bigint[])
-    returning j.id, j.state, t.beside
+       -- As a case, because the planner would else expect one row to pass, and look for its result in the
+       -- whole list: once per row.
+       and case when j.state = 'claimed' and j.claim_token = $1::uuid and j.attempts = r.attempt
+                then true else false end
+    returning j.id, j.state, r.beside
 )
 select r.id,
        case when d.id is not null then 'recorded'
