@@ -44,14 +44,15 @@ declare
     given        record;
     missing      text[];
 begin
+    -- Before the schema is looked into, which only its owner and the three roles may.
+    if owner is not null and not pg_has_role(owner, 'member') then
+        raise exception 'schema harpsweep belongs to role %, and % is not a member of it', owner::regrole, current_user
+            using errcode = 'insufficient_privilege', hint = 'Run this as that role or as a superuser.';
+    end if;
     if to_regclass('harpsweep.nextcloud') is null then
         raise exception 'there is no schema harpsweep in database %, or it is too old',
                 quote_ident(current_database())
             using hint = 'Run sql/install.sql -v nextcloud=on: it installs both.';
-    end if;
-    if not pg_has_role(owner, 'member') then
-        raise exception 'schema harpsweep belongs to role %, and % is not a member of it', owner::regrole, current_user
-            using errcode = 'insufficient_privilege', hint = 'Run this as that role or as a superuser.';
     end if;
     select n.schema_name, n.table_prefix into given from harpsweep.nextcloud as n;
     schema_name := coalesce(nullif(schema_name, ''), given.schema_name, 'public');

@@ -213,6 +213,10 @@ class TestRefusals:
         connection.execute("drop schema harpsweep cascade; drop owned by poor_owner")
         cluster.execute("drop role poor_owner")
 
+    def test_stranger(self, cluster, watched_database):
+        self.refused(cluster, watched_database,
+                     "schema harpsweep belongs to role postgres, and nextcloud is not a member of it", user="nextcloud")
+
 
 class TestOwners:
     def test_installed_by_nextcloud_s_own_user(self, cluster, nextcloud_database):
