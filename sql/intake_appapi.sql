@@ -91,6 +91,8 @@ end
 $$;
 
 -- What Nextcloud's tables say. As the owner of schema harpsweep; no name of Nextcloud's is anywhere else.
+-- PostgreSQL opens the tables to check a function that reads them, so it may have to wait for a lock here.
+set local lock_timeout = '10s';
 do $$
 declare
     -- A deploy_config is whatever PHP wrote: an empty list where an object was meant, a number as a
@@ -210,6 +212,15 @@ $ddl$];
     relation  text;
 begin
     execute format('set local role %s', (select nspowner::regrole from pg_namespace where nspname = 'harpsweep'));
+    begin
+        execute (select format('lock table %s in access share mode', string_agg(
+                            format('%I.%I', current_setting('harpsweep.nextcloud_schema'),
+                                   current_setting('harpsweep.prefix') || w.relation), ', '))
+                 from unnest('{ex_apps,ex_apps_daemons,appconfig}'::text[]) as w (relation));
+    exception when lock_not_available then
+        raise exception 'a table of Nextcloud''s is locked by somebody; nothing was changed'
+            using hint = 'Try again when the long transaction or the backup is over.';
+    end;
     foreach statement in array ddl loop
         foreach relation in array '{ex_apps,ex_apps_daemons,appconfig,jobs}'::text[] loop
             statement := replace(statement, '@' || relation || '@',

@@ -4,9 +4,11 @@ nextcloud=…, and sql/intake_appapi.sql alone."""
 # pylint: disable=missing-function-docstring
 
 import re
+import shutil
 import time
 
 import pytest
+from harness.cluster import REPOSITORY
 from harness.nextcloud import Nextcloud
 from harness.rows import SCHEMA_VERSION, job, one, schedule
 from harness.trace import schema_of, trace, triggers
@@ -14,6 +16,7 @@ from harness.watch import REF, deploy, deploy_and_observe, jobs, rows
 
 INTAKE = "sql/intake_appapi.sql"
 WATCHED = [("oc_ex_apps", "harpsweep"), ("oc_ex_apps_daemons", "harpsweep")]
+LOCKED = " Nextcloud's is locked by somebody; nothing was changed\n"
 
 
 def said(done):
@@ -43,12 +46,12 @@ class TestOn:
         assert (schema_of(cluster, nextcloud_database.name, "--schema-only")
                 == schema_of(cluster, watched_database.name, "--schema-only"))
 
-    @pytest.mark.parametrize("mode", ["row exclusive", "share update exclusive", "share", "share row exclusive", "exclusive"])
-    def test_again_takes_no_lock(self, cluster, watched_database, mode):
-        """An upgrade waits for no transaction of Nextcloud's, and none for it."""
+    def test_again_takes_no_lock(self, cluster, watched_database):
+        """An upgrade waits for no transaction of Nextcloud's, and none for it: it reads. Whoever may go on
+        beside an exclusive lock does beside every weaker one."""
         before = trace(cluster, watched_database.name)
         other = watched_database.connect(autocommit=False)
-        other.execute(f"lock table oc_ex_apps, oc_ex_apps_daemons, oc_appconfig in {mode} mode")
+        other.execute("lock table oc_ex_apps, oc_ex_apps_daemons, oc_appconfig in exclusive mode")
         started = time.monotonic()
         assert said(cluster.run_file(watched_database.name, INTAKE))[::2] == (0, "")
         for variables in ({}, {"nextcloud": "on"}):
@@ -107,12 +110,11 @@ class TestOff:
         assert jobs(connection, "appid", "image_ref", "event", "state::text") == [("app", REF, "uninstall", "new")]
 
 
-NAMES = [("N1_", "next cloud"), ("o'c\"_", "public"), ("a.b\\c_", "nc$$")]
+NAMES = [("N1_", "next cloud", False), ("o'c\"_", "public", True), ("a.b\\c_", "nc$$", True)]
 
 
 class TestNames:
-    @pytest.mark.parametrize("prefix,schema", NAMES, ids=["space", "quotes", "signs"])
-    @pytest.mark.parametrize("alone", [False, True], ids=["install", "alone"])
+    @pytest.mark.parametrize("prefix,schema,alone", NAMES, ids=["space", "quotes", "signs"])
     def test_other_names(self, cluster, empty_database, prefix, schema, alone):
         connection = empty_database.connect()
         nextcloud = Nextcloud(connection, prefix.replace('"', '""'), schema).create_tables()
@@ -216,6 +218,36 @@ class TestRefusals:
     def test_stranger(self, cluster, watched_database):
         self.refused(cluster, watched_database,
                      "schema harpsweep belongs to role postgres, and nextcloud is not a member of it", user="nextcloud")
+
+    def test_locked(self, cluster, nextcloud_database, watched_database, tmp_path):
+        """Whatever of it somebody has locked, an installation gives up, for AppAPI queues behind it."""
+        folder = shutil.copytree(f"{REPOSITORY}/sql", tmp_path / "sql")
+        for path in folder.glob("*.sql"):
+            path.write_text(path.read_text(encoding="utf-8").replace("lock_timeout = '10s'", "lock_timeout = '300ms'"),
+                            encoding="utf-8")
+        install, intake, uninstall = (str(folder / f"{name}.sql") for name in ("install", "intake_appapi", "uninstall"))
+        Nextcloud(watched_database.connect("nextcloud"), "new_").create_tables()
+        for database in (nextcloud_database, watched_database):  # whatever waits elsewhere ends, but in other words
+            database.connect().execute(f'alter database "{database.name}" set lock_timeout = \'3s\'')
+        cases = [(nextcloud_database, install, {"nextcloud": "on"}, "ex_apps", "share update exclusive"),
+                 (nextcloud_database, install, {"nextcloud": "on"}, "ex_apps_daemons", "access exclusive"),
+                 (watched_database, install, {}, "appconfig", "access exclusive"),
+                 (watched_database, intake, {}, "ex_apps", "access exclusive"),
+                 (watched_database, install, {"prefix": "new_"}, "ex_apps", "row share"),
+                 (watched_database, install, {"nextcloud": "off"}, "ex_apps_daemons", "access share"),
+                 (watched_database, uninstall, {}, "ex_apps", "access share")]
+        for database, path, variables, table, mode in cases:
+            other = database.connect(autocommit=False)
+            other.execute(f"lock table oc_{table} in {mode} mode")
+            before = trace(cluster, database.name)
+            started = time.monotonic()
+            done = cluster.run_file(database.name, path, check=False, **variables)
+            assert time.monotonic() - started < 9
+            assert done.returncode != 0 and LOCKED in done.stderr, (path, variables, mode, table)
+            assert "HINT:  Try again when the long transaction or the backup is over." in done.stderr
+            assert done.stdout == ""
+            other.rollback()
+            assert trace(cluster, database.name) == before
 
 
 class TestOwners:
