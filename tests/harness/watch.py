@@ -30,7 +30,7 @@ def failures(connection):
 
 def deploy(nextcloud, appid, daemon=DAEMON, when=FIRST_DEPLOY, version="1.0.0"):
     """An app is installed, from the first row to enabled."""
-    nextcloud.insert_app(appid, daemon, version, when=when)
+    nextcloud.insert_app(appid, daemon, version, when=when - 5)
     nextcloud.begin_deploy(appid, pull=(94,), when=when)
     nextcloud.end_deploy(appid)
     nextcloud.finish_init(appid)
