@@ -1,0 +1,110 @@
+"""What PHP may have written where an object, a number or a text was meant: nothing of it stops anybody."""
+
+# pylint: disable=missing-function-docstring
+
+import json
+
+import pytest
+from harness.rows import one
+from harness.watch import DAEMON, deploy, deploy_and_observe, failures, jobs, rows
+
+STATUSES = [  # and what is made of it: deploy, error
+    ("[]", 0, ""),
+    ("null", 0, ""),
+    ("5", 0, ""),
+    ('"x"', 0, ""),
+    ("{}", 0, ""),
+    ('[{"deploy": 100}]', 0, ""),
+    ('{"deploy": "100"}', 100, ""),
+    ('{"deploy": 100.0}', 0, ""),
+    ('{"deploy": -1}', 0, ""),
+    ('{"deploy": 1000}', 0, ""),
+    ('{"deploy": 1e400}', 0, ""),
+    ('{"deploy": 123456789012345678901234567890}', 0, ""),
+    ('{"deploy": true, "error": false}', 0, "false"),
+    ('{"deploy": null, "error": null}', 0, ""),
+    ('{"deploy": {"a": 1}, "error": ["x"]}', 0, '["x"]'),
+    ('{"deploy": 7, "deploy": 100}', 100, ""),
+    ('{"deploy": 100, "deploy_start_time": "soon"}', 100, ""),
+    ('{"deploy": 100, "deploy_start_time": 99999999999999999999}', 100, ""),
+    ('{"deploy": 100, "deploy_start_time": -5}', 100, ""),
+    ('{"deploy": 100, "deploy_start_time": null, "error": "\\u00e9\\n%s"}', 100, "é\n%s"),
+]
+
+
+@pytest.mark.parametrize("status,deployed,error", STATUSES, ids=[status for status, _, _ in STATUSES])
+def test_status(watched, nextcloud, status, deployed, error):
+    nextcloud.add_daemon()
+    deploy_and_observe(nextcloud, watched, "app")
+    for step in (status, '{"deploy": 100}', status, status):
+        assert nextcloud.run("update {ex_apps} set status = %s", step) == 1
+    assert rows(watched, "select deploy, error from harpsweep.nextcloud_apps()") == [(deployed, error)]
+    assert one(watched, "select count(*) from harpsweep.news() where kind = 'look'") == (1 if deployed == 100 else 0)
+    assert nextcloud.delete_app("app") == 1
+    assert jobs(watched, "appid", "state::text")[0] == ("app", "new")
+    assert failures(watched) == []
+
+
+HARPS = [  # and the port that is found in it
+    ([], None), ({}, None), (True, None), (None, None), (5, None), ("x", None), ([{"docker_socket_port": 24000}], None),
+    ({"docker_socket_port": 24000}, 24000), ({"docker_socket_port": "24000"}, 24000), ({"docker_socket_port": 1}, 1),
+    ({"docker_socket_port": 65535}, 65535), ({"docker_socket_port": 65536}, None), ({"docker_socket_port": 0}, None),
+    ({"docker_socket_port": -1}, None), ({"docker_socket_port": "024000"}, None), ({"docker_socket_port": "abc"}, None),
+    ({"docker_socket_port": "24000 "}, None), ({"docker_socket_port": ""}, None), ({"docker_socket_port": None}, None),
+    ({"docker_socket_port": 24000.5}, None), ({"docker_socket_port": [24000]}, None), ({"docker_socket_port": 1e99}, None),
+    ({"docker_socket_port": 99999999999}, None), ({"frp_address": "h:8782"}, None)]
+
+
+@pytest.mark.parametrize("harp,port", HARPS, ids=[json.dumps(harp) for harp, _ in HARPS])
+def test_harp(watched, nextcloud, harp, port):
+    nextcloud.add_daemon("other")
+    nextcloud.add_daemon()
+    nextcloud.run("update {ex_apps_daemons} set deploy_config = %s where name = %s", json.dumps({"harp": harp}), DAEMON)
+    without_harp = not isinstance(harp, dict) or not harp
+    problem = (f"daemon {DAEMON} uses Docker without HaRP" if without_harp
+               else f"daemon {DAEMON} has no valid docker_socket_port" if port is None else None)
+    assert rows(watched, "select daemon, docker_socket_port, problem from harpsweep.nextcloud_daemons() order by 1") == [
+        (DAEMON, port, problem), ("other", 24000, None)]
+    assert rows(watched, "select docker_socket_port from harpsweep.endpoint_of(%s)", DAEMON) == [(port,)] * (port is not None)
+    deploy(nextcloud, "app")
+    nextcloud.delete_app("app")
+    assert jobs(watched, "state::text", "docker_socket_port") == [("no_ref" if port else "unsupported", port)]
+    nextcloud.move_daemon(DAEMON, "new")
+    nextcloud.delete_daemon(DAEMON)
+    assert failures(watched) == []
+
+
+CONFIGS = ["[]", "{}", "null", "5", '"x"', "true", '[{"harp": {"docker_socket_port": 24000}}]', '{"harp": {"harp": {}}}']
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_deploy_config(watched, nextcloud, config):
+    nextcloud.add_daemon()
+    deploy_and_observe(nextcloud, watched, "app")
+    assert nextcloud.run("update {ex_apps_daemons} set deploy_config = %s", config) == 1
+    assert one(watched, "select docker_socket_port is null and problem is not null and local_registries is null"
+                        " from harpsweep.nextcloud_daemons()")
+    nextcloud.delete_app("app")
+    nextcloud.delete_daemon(DAEMON)
+    assert jobs(watched, "state::text", "docker_socket_port") == [("pending", 24000)]
+    assert failures(watched) == []
+
+
+REGISTRIES = [  # and those of them that are local
+    ([{"from": "ghcr.io", "to": "local"}], ["ghcr.io"]),
+    ({"x": {"from": "ghcr.io/", "to": "local"}}, ["ghcr.io"]),
+    ([{"from": "a", "to": "mirror"}, {"from": "b", "to": "local"}, {"from": "c", "to": "LOCAL"}], ["b"]),
+    ([{"to": "local"}, {"from": None, "to": "local"}, {"from": "", "to": "local"}, {"from": "a"}], None),
+    ([[], {}, 5, "x", None, True, {"from": {"x": 1}, "to": "local"}], ['{"x": 1}']),
+    ({"from": "ghcr.io", "to": "local"}, None),
+    ([], None), ({}, None), ("local", None), (5, None), (None, None), (True, None)]
+
+
+@pytest.mark.parametrize("registries,local", REGISTRIES, ids=[json.dumps(given) for given, _ in REGISTRIES])
+def test_registries(watched, nextcloud, registries, local):
+    nextcloud.add_daemon(registries=registries)
+    assert rows(watched, "select docker_socket_port, problem, local_registries from harpsweep.nextcloud_daemons()") == [
+        (24000, None, local)]
+    nextcloud.move_daemon(DAEMON, "new")
+    nextcloud.delete_daemon(DAEMON)
+    assert failures(watched) == []
