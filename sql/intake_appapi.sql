@@ -125,7 +125,7 @@ $ddl$
 create or replace function harpsweep.local_registries(deploy_config json) returns text[]
 language sql immutable set search_path = pg_catalog, pg_temp
 as $body$
-    select array_agg(rtrim(r.value ->> 'from', '/') order by 1)
+    select array_agg(rtrim(r.value ->> 'from', '/') order by r.value ->> 'from')
     from (select value from json_array_elements(
               case json_typeof($1 -> 'registries') when 'array' then $1 -> 'registries' else '[]' end)
           union all

@@ -92,7 +92,7 @@ def test_deploy_config(watched, nextcloud, config):
 
 REGISTRIES = [  # and those of them that are local
     ([{"from": "ghcr.io", "to": "local"}], ["ghcr.io"]),
-    ({"x": {"from": "ghcr.io/", "to": "local"}}, ["ghcr.io"]),
+    ({"1": {"from": "ghcr.io/", "to": "local"}, "x": {"from": "docker.io", "to": "local"}}, ["docker.io", "ghcr.io"]),
     ([{"from": "a", "to": "mirror"}, {"from": "b", "to": "local"}, {"from": "c", "to": "LOCAL"}], ["b"]),
     ([{"to": "local"}, {"from": None, "to": "local"}, {"from": "", "to": "local"}, {"from": "a"}], None),
     ([[], {}, 5, "x", None, True, {"from": {"x": 1}, "to": "local"}], ['{"x": 1}']),
