@@ -148,7 +148,9 @@ as $body$
            case when a.status ->> 'deploy' ~ '^[0-9]{1,3}$' then (a.status ->> 'deploy')::int else 0 end,
            coalesce(a.status ->> 'error', ''),
            to_timestamp(case when a.status ->> 'deploy_start_time' ~ '^[0-9]{1,11}$'
-                             then (a.status ->> 'deploy_start_time')::float8 else a.created_time::float8 end)
+                             then (a.status ->> 'deploy_start_time')::float8
+                             -- within what a timestamp can hold
+                             else least(greatest(a.created_time, 0), 99999999999)::float8 end)
     from @ex_apps@ as a
 $body$
 $ddl$,

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from harness.rows import one
-from harness.watch import DAEMON, deploy, deploy_and_observe, failures, jobs, rows
+from harness.watch import DAEMON, deploy, deploy_and_observe, failures, jobs, observe, rows
 
 STATUSES = [  # and what is made of it: deploy, error
     ("[]", 0, ""),
@@ -108,3 +108,14 @@ def test_registries(watched, nextcloud, registries, local):
     nextcloud.move_daemon(DAEMON, "new")
     nextcloud.delete_daemon(DAEMON)
     assert failures(watched) == []
+
+
+@pytest.mark.parametrize("created", [0, -1, 2**63 - 1, -2**63])
+def test_created_time(watched, nextcloud, created):
+    """An app that says so, and nothing of the others: one bad row never stops the rest."""
+    nextcloud.add_daemon()
+    deploy(nextcloud, "good")
+    nextcloud.insert_app("odd")
+    nextcloud.run("update {ex_apps} set created_time = %s where appid = 'odd'", created)
+    assert rows(watched, "select appid from harpsweep.nextcloud_apps() order by 1") == [("good",), ("odd",)]
+    assert observe(watched, "good") == ("new", None)
