@@ -99,6 +99,22 @@ declare
     -- string. Nothing of it may raise, for the triggers read it as well.
     ddl text[] := array[
 $ddl$
+create or replace function harpsweep.readable(given json) returns json
+language plpgsql immutable set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform given ->> ''; -- looks at all of it
+    return given;
+exception when others then
+    return null;
+end
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.readable(json) is
+    'A JSON value, or null where every look into it would fail: the type stores escapes that no text can hold, such as that of NUL. Used by the other functions.'
+$ddl$,
+$ddl$
 create or replace function harpsweep.fingerprint(id bigint, created_time bigint, status json) returns text
 language sql immutable set search_path = pg_catalog, pg_temp
 as $body$ select concat_ws(' ', id, coalesce(status ->> 'deploy_start_time', created_time::text)) $body$
@@ -144,14 +160,15 @@ returns table (appid text, daemon text, version text, fingerprint text, deploy i
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $body$
     select a.appid::text, a.daemon_config_name::text, a.version::text,
-           harpsweep.fingerprint(a.id, a.created_time, a.status),
-           case when a.status ->> 'deploy' ~ '^[0-9]{1,3}$' then (a.status ->> 'deploy')::int else 0 end,
-           coalesce(a.status ->> 'error', ''),
-           to_timestamp(case when a.status ->> 'deploy_start_time' ~ '^[0-9]{1,11}$'
-                             then (a.status ->> 'deploy_start_time')::float8
+           harpsweep.fingerprint(a.id, a.created_time, s.status),
+           case when s.status ->> 'deploy' ~ '^[0-9]{1,3}$' then (s.status ->> 'deploy')::int else 0 end,
+           case when s.status is null then 'its status cannot be read' else coalesce(s.status ->> 'error', '') end,
+           to_timestamp(case when s.status ->> 'deploy_start_time' ~ '^[0-9]{1,11}$'
+                             then (s.status ->> 'deploy_start_time')::float8
                              -- within what a timestamp can hold
                              else least(greatest(a.created_time, 0), 99999999999)::float8 end)
     from @ex_apps@ as a
+         cross join lateral (select harpsweep.readable(a.status) as status offset 0) as s
 $body$
 $ddl$,
 $ddl$
@@ -163,11 +180,13 @@ create or replace function harpsweep.nextcloud_daemons()
 returns table (daemon text, protocol text, host text, docker_socket_port int, local_registries text[], problem text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $body$
-    select d.name::text, e.protocol, e.host, e.docker_socket_port, harpsweep.local_registries(d.deploy_config),
+    select d.name::text, e.protocol, e.host, e.docker_socket_port, harpsweep.local_registries(c.deploy_config),
            case when d.accepts_deploy_id <> 'docker-install'
                     then format('daemon %s deploys by %s, not with Docker', d.name, d.accepts_deploy_id)
-                when json_typeof(d.deploy_config -> 'harp') is distinct from 'object'
-                     or (d.deploy_config ->> 'harp') ~ '^\s*\{\s*\}\s*$'
+                when c.deploy_config is null
+                    then format('the deploy_config of daemon %s cannot be read', d.name)
+                when json_typeof(c.deploy_config -> 'harp') is distinct from 'object'
+                     or (c.deploy_config ->> 'harp') ~ '^\s*\{\s*\}\s*$'
                     then format('daemon %s uses Docker without HaRP', d.name)
                 when starts_with(d.host, '/')
                     then format('daemon %s is a Unix socket, %s: HaRP has an address', d.name, d.host)
@@ -175,7 +194,8 @@ as $body$
                     then format('daemon %s has no valid docker_socket_port', d.name)
            end
     from @ex_apps_daemons@ as d
-         cross join lateral harpsweep.endpoint_from(d.protocol, d.host, d.deploy_config) as e
+         cross join lateral (select harpsweep.readable(d.deploy_config) as deploy_config offset 0) as c
+         cross join lateral harpsweep.endpoint_from(d.protocol, d.host, c.deploy_config) as e
 $body$
 $ddl$,
 $ddl$

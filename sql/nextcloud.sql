@@ -15,9 +15,11 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
+    -- The context of an error about a value quotes what is around it: of JSON, AppAPI's passwords.
     insert into harpsweep.intake_error as e (source, code, message, context, subject)
     values (note_intake_error.source, note_intake_error.code, left(note_intake_error.message, 2000),
-            left(note_intake_error.context, 2000), left(note_intake_error.subject, 200))
+            case when note_intake_error.code !~ '^22' then left(note_intake_error.context, 2000) end,
+            left(note_intake_error.subject, 200))
     on conflict (source, code, left(message, 200)) do update set
         times = e.times + 1, last_at = clock_timestamp(), context = excluded.context, subject = excluded.subject;
 exception when query_canceled or assert_failure or others then
@@ -83,6 +85,7 @@ declare
     code    text;
     message text;
     context text;
+    subject text;
 begin
     if tg_op = 'UPDATE' then
         -- By far the most frequent: AppAPI counts the percents of a pull. Only the end of a deploy matters.
@@ -94,14 +97,18 @@ begin
     else
         perform harpsweep.exapp_gone(
             old.appid, old.daemon_config_name,
-            harpsweep.fingerprint(old.id, old.created_time, old.status), clock_timestamp());
+            harpsweep.fingerprint(old.id, old.created_time, harpsweep.readable(old.status)), clock_timestamp());
     end if;
     return null;
 exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
-        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), to_jsonb(old) ->> 'appid',
-                                            code, message, context);
+        begin
+            subject := old.appid;
+        exception when query_canceled or assert_failure or others then
+            null; -- the column has another name now
+        end;
+        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), subject, code, message, context);
     exception when query_canceled or assert_failure or others then
         null; -- the schema is damaged; Nextcloud is not to suffer from it
     end;
@@ -152,6 +159,7 @@ declare
     code    text;
     message text;
     context text;
+    subject text;
     before  record;
     after   record;
 begin
@@ -169,8 +177,12 @@ begin
 exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
-        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), to_jsonb(old) ->> 'name',
-                                            code, message, context);
+        begin
+            subject := old.name;
+        exception when query_canceled or assert_failure or others then
+            null; -- the column has another name now
+        end;
+        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), subject, code, message, context);
     exception when query_canceled or assert_failure or others then
         null; -- the schema is damaged; Nextcloud is not to suffer from it
     end;

@@ -5,8 +5,8 @@
 import json
 
 import pytest
-from harness.rows import one
-from harness.watch import DAEMON, deploy, deploy_and_observe, failures, jobs, observe, rows
+from harness.rows import one, schedule
+from harness.watch import DAEMON, deploy, deploy_and_observe, failures, image, jobs, observe, rows
 
 STATUSES = [  # and what is made of it: deploy, error
     ("[]", 0, ""),
@@ -119,3 +119,41 @@ def test_created_time(watched, nextcloud, created):
     nextcloud.run("update {ex_apps} set created_time = %s where appid = 'odd'", created)
     assert rows(watched, "select appid from harpsweep.nextcloud_apps() order by 1") == [("good",), ("odd",)]
     assert observe(watched, "good") == ("new", None)
+
+
+@pytest.mark.parametrize("escape", ["\\u0000", "\\ud800", "\\ud83d x"])
+class TestUnreadable:
+    """PHP writes a NUL as \\u0000. The type json stores that, and fails whoever looks into the value."""
+
+    def test_status(self, watched, nextcloud, escape):
+        """Of the others all is known, and of this one what was seen of it."""
+        nextcloud.add_daemon()
+        deploy_and_observe(nextcloud, watched, "good")
+        deploy_and_observe(nextcloud, watched, "odd", "odd/app:1", image(2))
+        status = f'{{"deploy": 100, "error": "{escape}"}}'
+        assert nextcloud.run("update {ex_apps} set status = %s where appid = 'odd'", status) == 1
+        assert rows(watched, "select deploy, error from harpsweep.nextcloud_apps() where appid = 'odd'") == [
+            (0, "its status cannot be read")]
+        assert observe(watched, "good") == ("same", None)
+        number = schedule(watched, DAEMON, "stranger", "odd/app:1", image_id=image(2), choice="now")
+        assert rows(watched, "select reason from harpsweep.held(array[%s], null, 0, true, false)", number) == [
+            ("app odd uses this image",)]
+        assert nextcloud.delete_app("odd") == 1
+        assert jobs(watched, "appid", "image_id", "event", "state::text") == [
+            ("odd", image(2), "uninstall", "new"), ("odd", None, "uninstall", "no_ref")]
+        assert [failure[0:3:2] for failure in failures(watched)] == [("oc_ex_apps update", "odd")]
+
+    def test_deploy_config(self, watched, nextcloud, escape):
+        nextcloud.add_daemon("good")
+        nextcloud.add_daemon("odd", haproxy_password="the-password", other=1)
+        deploy_and_observe(nextcloud, watched, "app", daemon="good")
+        config = f'{{"haproxy_password": "the-password", "x": "{escape}", "harp": {{"docker_socket_port": 24000}}}}'
+        assert nextcloud.run("update {ex_apps_daemons} set deploy_config = %s where name = 'odd'", config) == 1
+        assert rows(watched, "select daemon, problem from harpsweep.nextcloud_daemons() order by 1") == [
+            ("good", None), ("odd", "the deploy_config of daemon odd cannot be read")]
+        assert observe(watched, "app") == ("same", None)
+        nextcloud.move_daemon("odd", "new")
+        nextcloud.delete_daemon("odd")
+        assert [failure[0:3:2] for failure in failures(watched)] == [
+            ("oc_ex_apps_daemons update", "odd"), ("oc_ex_apps_daemons delete", "odd")]
+        assert "password" not in str(rows(watched, "select * from harpsweep.intake_error"))
