@@ -12,7 +12,7 @@ from psycopg.types.datetime import TimestamptzLoader
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.cluster import Cluster  # noqa: E402  pylint: disable=wrong-import-position
-from harness.nextcloud import Nextcloud  # noqa: E402  pylint: disable=wrong-import-position
+from harness.nextcloud import NAMES as NEXTCLOUD_TABLES, Nextcloud  # noqa: E402  pylint: disable=wrong-import-position
 from harness.program import Program  # noqa: E402  pylint: disable=wrong-import-position
 from harness.standin import Standin  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -195,10 +195,12 @@ def watched_rows(watched_shared):  # pylint: disable=redefined-outer-name
     """That database, emptied after the test and not made anew: for tests that change nothing but rows."""
     yield watched_shared
     watched_shared.close()
-    with psycopg.connect(watched_shared.conninfo) as made:
-        made.execute("truncate harpsweep.job, harpsweep.run, harpsweep.daemon, harpsweep.exapp_image,"
-                     " harpsweep.intake_error, oc_ex_apps, oc_ex_apps_daemons, oc_ex_deploy_options, oc_appconfig,"
-                     " oc_jobs restart identity")
+    with psycopg.connect(watched_shared.conninfo) as made:  # many times as fast as truncate, for few rows
+        made.execute("set session_replication_role = replica")
+        for table in ("job", "run", "daemon", "exapp_image", "intake_error"):
+            made.execute(f"delete from harpsweep.{table}")
+        for table in NEXTCLOUD_TABLES:
+            made.execute(f"delete from oc_{table}")
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ NEVER_SEEN = "the app was removed before its image was ever seen" + ADOPT
 LAST_NOT_SEEN = "the app was removed before the image of its last deploy was seen" + ADOPT
 
 
-def test_appapi_gets_the_same_answers(nextcloud_database, watched, watched_rows):
+def test_appapi_gets_the_same_answers(nextcloud_database, watched_database):
     """Of each of its statements, and the same rows are in its tables."""
     plain = tell(Recorder(nextcloud_database.connect("nextcloud")))
-    answers = tell(Recorder(watched_rows.connect("nextcloud")), lambda *seen: observe(watched, *seen))
+    watched = watched_database.connect()
+    answers = tell(Recorder(watched_database.connect("nextcloud")), lambda *seen: observe(watched, *seen))
     assert len(plain[0]) > 100
     assert answers == plain
     assert failures(watched) == []
