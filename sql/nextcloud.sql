@@ -508,7 +508,8 @@ as $$
          cross join lateral (
              select 1 as rank,
                     format('daemon %s is at %s://%s, port %s, now; the image is at %s://%s, port %s', q.daemon,
-                           q.protocol_now, q.host_now, q.port_now, q.protocol, q.host, q.docker_socket_port) as reason,
+                           q.protocol_now, q.host_now, coalesce(q.port_now::text, 'none'), q.protocol, q.host,
+                           coalesce(q.docker_socket_port::text, 'none')) as reason,
                     3600 as delay_s
              where q.is_known and q.has_snapshot
                and (q.protocol, q.host, q.docker_socket_port)
