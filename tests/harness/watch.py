@@ -3,10 +3,15 @@
 
 # pylint: disable=missing-function-docstring
 
+import time
+
+from harness.rows import schedule
+
 DAEMON = "harp_docker"
 REF = "ghcr.io/nextcloud/talk_bot:latest"
 FIRST_DEPLOY = 1_700_000_000
 NEXT_DEPLOY = FIRST_DEPLOY + 1000
+MINE = "sha256:" + "99" * 32
 
 
 def image(number):
@@ -55,3 +60,22 @@ def observe(connection, appid, ref=REF, image_id=image(1), container="running"):
 def deploy_and_observe(nextcloud, connection, appid, ref=REF, image_id=image(1), **how):
     deploy(nextcloud, appid, **how)
     assert observe(connection, appid, ref, image_id) == ("new", None)
+
+
+def make_job(connection, appid="gone", daemon=DAEMON, ref="r/mine:1", image_id=MINE, **how):
+    """A job that is due."""
+    return schedule(connection, daemon, appid, ref, **{"grace_hours": 0, "image_id": image_id, **how})
+
+
+def held(connection, number, told=None, keep_previous=0, protect=True, by_name=False):
+    """Why the job is held and for how long, or None; told: the image's ID as Docker says."""
+    return connection.execute("select reason, delay_s from harpsweep.held(array[%s::bigint], array[%s], %s, %s, %s)",
+                              (number, told, keep_previous, protect, by_name)).fetchone()
+
+
+def beside(connection, number):
+    return rows(connection, "select id, appid from harpsweep.deploys_beside(array[%s::bigint])", number)
+
+
+def utc(seconds):
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
