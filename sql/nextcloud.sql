@@ -438,7 +438,9 @@ begin
         what := case when not found then 'new'
                      when o.image_ref is null then 'no container'
                      when old.image_ref is null then 'new'
-                     when (old.image_ref, old.image_id) is distinct from (o.image_ref, o.image_id) then 'update'
+                     -- An ID that was not known before is no other image.
+                     when (old.image_ref, coalesce(old.image_id, o.image_id))
+                          is distinct from (o.image_ref, o.image_id) then 'update'
                      else 'same' end;
 
         if what = 'update' then

@@ -99,6 +99,13 @@ class TestObserved:
         assert seen(watched, "image_ref", "superseded_at") == [(REF, None)]
         assert jobs(watched, "id") == []
 
+    def test_id_that_is_learned_later(self, watched, nextcloud):
+        deploy(nextcloud, "app")
+        assert observe(watched, "app", REF, None) == ("new", None)
+        assert observe(watched, "app", REF, image(1)) == ("same", None)
+        assert seen(watched, "image_id", "superseded_at") == [(image(1), None)]
+        assert jobs(watched, "id") == []
+
     @pytest.mark.parametrize("change", ["update {ex_apps} set daemon_config_name = 'other'", "delete from {ex_apps}",
                                         "update {ex_apps} set created_time = 5, status = '{{\"deploy\": 100}}'",
                                         "update {ex_apps} set status = '{{\"deploy\": 99}}'",
