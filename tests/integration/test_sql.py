@@ -47,8 +47,8 @@ class TestPrivileges:
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute(sql)
 
-    def test_public_has_nothing(self, connection):
-        given = connection.execute(
+    def test_public_has_nothing(self, any_schema):
+        given = any_schema.execute(
             """select what, acl.privilege_type from (
                    select 'schema' as what, coalesce(nspacl, acldefault('n', nspowner)) as acl
                      from pg_namespace where nspname = 'harpsweep'
