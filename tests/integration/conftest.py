@@ -62,14 +62,17 @@ class Database:
 
 
 def fresh_database(cluster, template=None, owner=None):
-    """Generator: a database for one test."""
+    """Generator: a database for one test. Not by psql, which takes as long as the copy does."""
     database = Database(cluster, f"test_{next(_numbers)}")
-    cluster.create_database(database.name, template=template, owner=owner)
+    with psycopg.connect(cluster.conninfo(), autocommit=True) as connection:
+        connection.execute(f"create database {database.name} template {template or 'template1'}"
+                           f" owner {owner or 'postgres'}")
     try:
         yield database
     finally:
         database.close()
-        cluster.drop_database(database.name)
+        with psycopg.connect(cluster.conninfo(), autocommit=True) as connection:
+            connection.execute(f"drop database if exists {database.name} with (force)")
 
 
 @pytest.fixture(scope="session")
@@ -190,26 +193,42 @@ def watched_shared(cluster, watched_template):  # pylint: disable=redefined-oute
     yield from fresh_database(cluster, watched_template, owner="nextcloud")
 
 
+@pytest.fixture(scope="session")
+def watched_sessions(cluster, watched_shared):  # pylint: disable=redefined-outer-name
+    """A superuser's connection to it and AppAPI's. A new session takes as long as many a test."""
+    kept = Database(cluster, watched_shared.name)
+    sessions = kept.connect(), kept.connect("nextcloud")
+    for session in sessions:
+        session.prepare_threshold = None  # for "discard all"
+    yield sessions
+    kept.close()
+
+
 @pytest.fixture
-def watched_rows(watched_shared):  # pylint: disable=redefined-outer-name
+def watched_rows(watched_shared, watched_sessions):  # pylint: disable=redefined-outer-name
     """That database, emptied after the test and not made anew: for tests that change nothing but rows."""
     yield watched_shared
     watched_shared.close()
-    with psycopg.connect(watched_shared.conninfo) as made:  # many times as fast as truncate, for few rows
-        made.execute("set session_replication_role = replica")
-        for table in ("job", "run", "daemon", "exapp_image", "intake_error"):
-            made.execute(f"delete from harpsweep.{table}")
-        for table in NEXTCLOUD_TABLES:
-            made.execute(f"delete from oc_{table}")
+    for session in watched_sessions:
+        session.execute("discard all")
+    superuser, appapi = watched_sessions
+    appapi.execute("set session authorization nextcloud")
+    # Without the triggers, and by delete: for few rows it is many times as fast as truncate.
+    superuser.execute("set session_replication_role = replica")
+    for table in ("job", "run", "daemon", "exapp_image", "intake_error"):
+        superuser.execute(f"delete from harpsweep.{table}")
+    for table in NEXTCLOUD_TABLES:
+        superuser.execute(f"delete from oc_{table}")
+    superuser.execute("reset session_replication_role")
 
 
 @pytest.fixture
-def watched(watched_rows):  # pylint: disable=redefined-outer-name
+def watched(watched_rows, watched_sessions):  # pylint: disable=redefined-outer-name,unused-argument
     """A superuser's connection to watched_rows, in autocommit mode."""
-    return watched_rows.connect()
+    return watched_sessions[0]
 
 
 @pytest.fixture
-def nextcloud(watched_rows):  # pylint: disable=redefined-outer-name
+def nextcloud(watched_rows, watched_sessions):  # pylint: disable=redefined-outer-name,unused-argument
     """Nextcloud in watched_rows, on AppAPI's own connection."""
-    return Nextcloud(watched_rows.connect("nextcloud"))
+    return Nextcloud(watched_sessions[1])
