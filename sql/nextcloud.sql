@@ -276,6 +276,7 @@ declare
     code    text;
     message text;
     context text;
+    subject text;
     ours    constant text := 'OCA\AppAPI\BackgroundJob\OrphanedImageCleanupJob';
 begin
     if tg_op = 'DELETE' then
@@ -290,8 +291,17 @@ begin
 exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
-        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op),
-                                            to_jsonb(coalesce(new, old)) ->> 'argument', code, message, context);
+        begin
+            -- What Nextcloud passes to its other jobs is nobody's business here.
+            if tg_op = 'DELETE' then
+                subject := case when old.class = ours then old.argument::text end;
+            else
+                subject := case when new.class = ours then new.argument::text end;
+            end if;
+        exception when query_canceled or assert_failure or others then
+            null; -- the columns have other names now
+        end;
+        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), subject, code, message, context);
     exception when query_canceled or assert_failure or others then
         null; -- the schema is damaged; Nextcloud is not to suffer from it
     end;
