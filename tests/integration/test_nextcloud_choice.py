@@ -5,7 +5,7 @@ a run asks first: harpsweep.news()."""
 
 import pytest
 from harness.rows import finish, job, one
-from harness.watch import (DAEMON, NEXT_DEPLOY, REF, deploy, deploy_and_observe, held, image, jobs, make_job, observe,
+from harness.watch import (DAEMON, MINE, NEXT_DEPLOY, REF, deploy, deploy_and_observe, held, image, jobs, make_job, observe,
                            redeploy, rows, utc)
 
 SAME_ENGINE = {"protocol": "HTTP", "host": "127.0.0.1:8780/", "port": 24000}
@@ -121,6 +121,14 @@ class TestKeepPrevious:
             previous(1) if keeps else None for _, keeps in expected]
         assert [held(watched, number, keep_previous=2) for number, _ in expected] == [None, previous(2), previous(2)]
 
+    def test_one_that_ran_twice(self, watched, nextcloud, history):
+        """1 2 3 4 2 5: the one before is 2, as it ran last, and then 4."""
+        fourth, second = update(nextcloud, watched, 2), update(nextcloud, watched, 5)
+        assert [held(watched, number, keep_previous=1) for number in (second, fourth, history[2])] == [
+            previous(1), None, None]
+        assert [held(watched, number, keep_previous=2) for number in (second, fourth, history[2])] == [
+            previous(2), previous(2), None]
+
 
 class TestOtherJob:
     """Two names of one engine, two apps, one image: the longer grace holds."""
@@ -158,6 +166,13 @@ class TestOtherJob:
     def test_that_holds_nothing(self, watched, other):
         number = make_job(watched)
         make_job(watched, "other", **{"daemon": "cuda", **other})
+        assert held(watched, number) is None
+
+    def test_that_asks_for_now_and_was_not_looked_at_yet(self, watched):
+        """A row that Nextcloud inserted by itself."""
+        number = make_job(watched)
+        watched.execute("insert into harpsweep.job (daemon, appid, image_ref, image_id, choice)"
+                        " values ('cuda', 'other', 'r/mine:1', %s, 'now')", (MINE,))
         assert held(watched, number) is None
 
     def test_that_is_final(self, watched):

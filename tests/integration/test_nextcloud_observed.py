@@ -257,6 +257,7 @@ class TestTwoRunsAtOnce:
         nextcloud.delete_app("app")
         watched.execute("alter table oc_ex_apps enable trigger harpsweep")
         first, second = watched_rows.connect(autocommit=False), watched_rows.connect()
+        second.execute("set lock_timeout = '5s'")
         assert one(first, "select harpsweep.reconcile()") == 1
         assert one(second, "select harpsweep.reconcile()") == 0
         first.commit()
