@@ -251,6 +251,12 @@ begin
         end loop;
         execute statement;
     end loop;
+    -- Other tables have other apps: that those of before are not in them does not mean that they are gone.
+    delete from harpsweep.exapp_image as i
+    using harpsweep.nextcloud as n
+    where i.superseded_at is null
+      and (n.schema_name, n.table_prefix)
+          <> (current_setting('harpsweep.nextcloud_schema'), current_setting('harpsweep.prefix'));
     insert into harpsweep.nextcloud (schema_name, table_prefix)
     values (current_setting('harpsweep.nextcloud_schema'), current_setting('harpsweep.prefix'))
     on conflict (one) do update set schema_name = excluded.schema_name, table_prefix = excluded.table_prefix;

@@ -140,13 +140,23 @@ class TestNames:
 
     def test_another_prefix_moves_the_triggers(self, cluster, watched_database):
         connection = watched_database.connect()
+        before = Nextcloud(watched_database.connect("nextcloud"))
+        before.add_daemon()
+        deploy_and_observe(before, connection, "app")
+        deploy_and_observe(before, connection, "gone", "gone/app:1")
+        before.delete_app("gone")
         moved = Nextcloud(connection, "N1_").create_tables()
         done = cluster.install(watched_database.name, prefix="N1_")
         assert (done.returncode, done.stderr) == (0, "")
         assert triggers(connection) == [('"N1_ex_apps"', "harpsweep"), ('"N1_ex_apps_daemons"', "harpsweep")]
         assert watched_tables(connection) == [("public", "N1_", False)]
-        moved.add_daemon()
-        assert rows(connection, "select name from harpsweep.news() where kind = 'daemon'") == [("harp_docker",)]
+        moved.add_daemon("new")
+        assert rows(connection, "select name from harpsweep.news() where kind = 'daemon'") == [("new",)]
+
+        # An app that is in other tables than those that are watched now is not removed: no job for its image.
+        assert one(connection, "select harpsweep.reconcile()") == 0
+        assert jobs(connection, "appid") == [("gone",)]
+        assert rows(connection, "select appid from harpsweep.exapp_image") == [("gone",)]
 
 
 class TestRefusals:
