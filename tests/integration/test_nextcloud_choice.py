@@ -172,7 +172,7 @@ class TestOtherJob:
         """A row that Nextcloud inserted by itself."""
         number = make_job(watched)
         watched.execute("insert into harpsweep.job (daemon, appid, image_ref, image_id, choice)"
-                        " values ('cuda', 'other', 'r/mine:1', %s, 'now')", (MINE,))
+                        " values (%s, 'other', 'r/another-name:1', %s, 'now')", (DAEMON, MINE))
         assert held(watched, number) is None
 
     def test_that_is_final(self, watched):
