@@ -44,14 +44,15 @@ declare
     given        record;
     missing      text[];
 begin
+    -- Before the schema is looked into, which only its owner and the three roles may.
+    if owner is not null and not pg_has_role(owner, 'member') then
+        raise exception 'schema harpsweep belongs to role %, and % is not a member of it', owner::regrole, current_user
+            using errcode = 'insufficient_privilege', hint = 'Run this as that role or as a superuser.';
+    end if;
     if to_regclass('harpsweep.nextcloud') is null then
         raise exception 'there is no schema harpsweep in database %, or it is too old',
                 quote_ident(current_database())
             using hint = 'Run sql/install.sql -v nextcloud=on: it installs both.';
-    end if;
-    if not pg_has_role(owner, 'member') then
-        raise exception 'schema harpsweep belongs to role %, and % is not a member of it', owner::regrole, current_user
-            using errcode = 'insufficient_privilege', hint = 'Run this as that role or as a superuser.';
     end if;
     select n.schema_name, n.table_prefix into given from harpsweep.nextcloud as n;
     schema_name := coalesce(nullif(schema_name, ''), given.schema_name, 'public');
@@ -90,11 +91,29 @@ end
 $$;
 
 -- What Nextcloud's tables say. As the owner of schema harpsweep; no name of Nextcloud's is anywhere else.
+-- PostgreSQL opens the tables to check a function that reads them, so it may have to wait for a lock here.
+set local lock_timeout = '10s';
 do $$
 declare
     -- A deploy_config is whatever PHP wrote: an empty list where an object was meant, a number as a
     -- string. Nothing of it may raise, for the triggers read it as well.
     ddl text[] := array[
+$ddl$
+create or replace function harpsweep.readable(given json) returns json
+language plpgsql immutable set search_path = pg_catalog, pg_temp
+as $body$
+begin
+    perform given ->> ''; -- looks at all of it
+    return given;
+exception when others then
+    return null;
+end
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.readable(json) is
+    'A JSON value, or null where every look into it would fail: the type stores escapes that no text can hold, such as that of NUL. Used by the other functions.'
+$ddl$,
 $ddl$
 create or replace function harpsweep.fingerprint(id bigint, created_time bigint, status json) returns text
 language sql immutable set search_path = pg_catalog, pg_temp
@@ -122,7 +141,7 @@ $ddl$
 create or replace function harpsweep.local_registries(deploy_config json) returns text[]
 language sql immutable set search_path = pg_catalog, pg_temp
 as $body$
-    select array_agg(rtrim(r.value ->> 'from', '/') order by 1)
+    select array_agg(rtrim(r.value ->> 'from', '/') order by r.value ->> 'from')
     from (select value from json_array_elements(
               case json_typeof($1 -> 'registries') when 'array' then $1 -> 'registries' else '[]' end)
           union all
@@ -141,12 +160,15 @@ returns table (appid text, daemon text, version text, fingerprint text, deploy i
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $body$
     select a.appid::text, a.daemon_config_name::text, a.version::text,
-           harpsweep.fingerprint(a.id, a.created_time, a.status),
-           case when a.status ->> 'deploy' ~ '^[0-9]{1,3}$' then (a.status ->> 'deploy')::int else 0 end,
-           coalesce(a.status ->> 'error', ''),
-           to_timestamp(case when a.status ->> 'deploy_start_time' ~ '^[0-9]{1,11}$'
-                             then (a.status ->> 'deploy_start_time')::float8 else a.created_time::float8 end)
+           harpsweep.fingerprint(a.id, a.created_time, s.status),
+           case when s.status ->> 'deploy' ~ '^[0-9]{1,3}$' then (s.status ->> 'deploy')::int else 0 end,
+           case when s.status is null then 'its status cannot be read' else coalesce(s.status ->> 'error', '') end,
+           to_timestamp(case when s.status ->> 'deploy_start_time' ~ '^[0-9]{1,11}$'
+                             then (s.status ->> 'deploy_start_time')::float8
+                             -- within what a timestamp can hold
+                             else least(greatest(a.created_time, 0), 99999999999)::float8 end)
     from @ex_apps@ as a
+         cross join lateral (select harpsweep.readable(a.status) as status offset 0) as s
 $body$
 $ddl$,
 $ddl$
@@ -158,11 +180,13 @@ create or replace function harpsweep.nextcloud_daemons()
 returns table (daemon text, protocol text, host text, docker_socket_port int, local_registries text[], problem text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $body$
-    select d.name::text, e.protocol, e.host, e.docker_socket_port, harpsweep.local_registries(d.deploy_config),
+    select d.name::text, e.protocol, e.host, e.docker_socket_port, harpsweep.local_registries(c.deploy_config),
            case when d.accepts_deploy_id <> 'docker-install'
                     then format('daemon %s deploys by %s, not with Docker', d.name, d.accepts_deploy_id)
-                when json_typeof(d.deploy_config -> 'harp') is distinct from 'object'
-                     or (d.deploy_config ->> 'harp') ~ '^\s*\{\s*\}\s*$'
+                when c.deploy_config is null
+                    then format('the deploy_config of daemon %s cannot be read', d.name)
+                when json_typeof(c.deploy_config -> 'harp') is distinct from 'object'
+                     or (c.deploy_config ->> 'harp') ~ '^\s*\{\s*\}\s*$'
                     then format('daemon %s uses Docker without HaRP', d.name)
                 when starts_with(d.host, '/')
                     then format('daemon %s is a Unix socket, %s: HaRP has an address', d.name, d.host)
@@ -170,7 +194,8 @@ as $body$
                     then format('daemon %s has no valid docker_socket_port', d.name)
            end
     from @ex_apps_daemons@ as d
-         cross join lateral harpsweep.endpoint_from(d.protocol, d.host, d.deploy_config) as e
+         cross join lateral (select harpsweep.readable(d.deploy_config) as deploy_config offset 0) as c
+         cross join lateral harpsweep.endpoint_from(d.protocol, d.host, c.deploy_config) as e
 $body$
 $ddl$,
 $ddl$
@@ -209,6 +234,15 @@ $ddl$];
     relation  text;
 begin
     execute format('set local role %s', (select nspowner::regrole from pg_namespace where nspname = 'harpsweep'));
+    begin
+        execute (select format('lock table %s in access share mode', string_agg(
+                            format('%I.%I', current_setting('harpsweep.nextcloud_schema'),
+                                   current_setting('harpsweep.prefix') || w.relation), ', '))
+                 from unnest('{ex_apps,ex_apps_daemons,appconfig}'::text[]) as w (relation));
+    exception when lock_not_available then
+        raise exception 'a table of Nextcloud''s is locked by somebody; nothing was changed'
+            using hint = 'Try again when the long transaction or the backup is over.';
+    end;
     foreach statement in array ddl loop
         foreach relation in array '{ex_apps,ex_apps_daemons,appconfig,jobs}'::text[] loop
             statement := replace(statement, '@' || relation || '@',
@@ -217,6 +251,12 @@ begin
         end loop;
         execute statement;
     end loop;
+    -- Other tables have other apps: that those of before are not in them does not mean that they are gone.
+    delete from harpsweep.exapp_image as i
+    using harpsweep.nextcloud as n
+    where i.superseded_at is null
+      and (n.schema_name, n.table_prefix)
+          <> (current_setting('harpsweep.nextcloud_schema'), current_setting('harpsweep.prefix'));
     insert into harpsweep.nextcloud (schema_name, table_prefix)
     values (current_setting('harpsweep.nextcloud_schema'), current_setting('harpsweep.prefix'))
     on conflict (one) do update set schema_name = excluded.schema_name, table_prefix = excluded.table_prefix;

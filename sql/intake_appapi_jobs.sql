@@ -25,26 +25,36 @@ set local search_path = pg_catalog, pg_temp;
 set local harpsweep.appapi_jobs = :'appapi_jobs';
 do $$ begin perform pg_advisory_xact_lock(hashtext('harpsweep.install')); end $$;
 
+set local lock_timeout = '10s';
 do $$
 declare
-    n       record;
-    wanted  text := current_setting('harpsweep.appapi_jobs');
-    missing text[];
+    schema_name  text;
+    table_prefix text;
+    wanted       text := current_setting('harpsweep.appapi_jobs');
+    owner        oid := (select nspowner from pg_namespace where nspname = 'harpsweep');
+    missing      text[];
 begin
     if wanted not in ('on', 'off') then
         raise exception 'appapi_jobs is neither on nor off';
     end if;
-    if to_regclass('harpsweep.nextcloud') is null or not exists (select from harpsweep.nextcloud) then
+    -- Before the schema is looked into, which only its owner and the three roles may.
+    if owner is not null and not pg_has_role(owner, 'member') then
+        raise exception 'schema harpsweep belongs to role %, and % is not a member of it', owner::regrole, current_user
+            using errcode = 'insufficient_privilege', hint = 'Run this as that role or as a superuser.';
+    end if;
+    if to_regclass('harpsweep.nextcloud') is not null then
+        select n.schema_name, n.table_prefix into schema_name, table_prefix from harpsweep.nextcloud as n;
+    end if;
+    if schema_name is null then
         raise exception 'Nextcloud''s tables are not watched in database %', quote_ident(current_database())
             using hint = 'First: psql -v nextcloud=on -f sql/install.sql';
     end if;
-    select * into n from harpsweep.nextcloud;
-    select array_agg(format('%I.%I.%I', n.schema_name, n.table_prefix || 'jobs', w.field) order by w.field)
+    select array_agg(format('%I.%I.%I', schema_name, table_prefix || 'jobs', w.field) order by w.field)
     into missing
     from unnest('{id,class,argument,last_checked,reserved_at}'::text[]) as w (field)
     where not exists (
         select from pg_attribute as a
-        where a.attrelid = to_regclass(format('%I.%I', n.schema_name, n.table_prefix || 'jobs'))
+        where a.attrelid = to_regclass(format('%I.%I', schema_name, table_prefix || 'jobs'))
           and a.attname = w.field and a.attnum > 0 and not a.attisdropped);
     if missing is not null then
         raise exception 'these columns of Nextcloud''s are not in database %: %', quote_ident(current_database()),
@@ -52,8 +62,11 @@ begin
     end if;
     update harpsweep.nextcloud set notes_jobs = wanted = 'on';
     if wanted = 'off' and exists (select from pg_trigger where tgfoid = to_regproc('harpsweep.on_appapi_job')) then
-        execute format('drop trigger harpsweep on %I.%I', n.schema_name, n.table_prefix || 'jobs');
+        execute format('drop trigger harpsweep on %I.%I', schema_name, table_prefix || 'jobs');
     end if;
+exception when lock_not_available then
+    raise exception 'a table of Nextcloud''s is locked by somebody; nothing was changed'
+        using hint = 'Try again when the long transaction or the backup is over.';
 end
 $$;
 \ir nextcloud_triggers.sql

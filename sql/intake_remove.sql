@@ -13,8 +13,9 @@ begin
         where n.nspname = 'harpsweep'
           and p.proname in ('on_exapp', 'on_daemon', 'on_appapi_job', 'news', 'held', 'deploys_beside', 'observed',
                             'reconcile', 'endpoint_of', 'engine_apps', 'freeze_endpoint', 'exapp_gone',
-                            'note_intake_error', 'nextcloud_apps', 'nextcloud_daemons', 'note_appapi_job', 'appapi_job_gone', 'nextcloud_settings', 'nextcloud_state', 'appapi_cleans_up',
-                            'fingerprint', 'endpoint_from', 'local_registries')
+                            'note_intake_error', 'nextcloud_apps', 'nextcloud_daemons', 'note_appapi_job',
+                            'appapi_job_gone', 'nextcloud_settings', 'nextcloud_state', 'appapi_cleans_up',
+                            'readable', 'fingerprint', 'endpoint_from', 'local_registries')
     loop
         execute format('drop function %s cascade', old.function);
     end loop;

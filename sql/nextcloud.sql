@@ -15,9 +15,11 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
+    -- The context of an error about a value quotes what is around it: of JSON, AppAPI's passwords.
     insert into harpsweep.intake_error as e (source, code, message, context, subject)
     values (note_intake_error.source, note_intake_error.code, left(note_intake_error.message, 2000),
-            left(note_intake_error.context, 2000), left(note_intake_error.subject, 200))
+            case when note_intake_error.code !~ '^22' then left(note_intake_error.context, 2000) end,
+            left(note_intake_error.subject, 200))
     on conflict (source, code, left(message, 200)) do update set
         times = e.times + 1, last_at = clock_timestamp(), context = excluded.context, subject = excluded.subject;
 exception when query_canceled or assert_failure or others then
@@ -83,6 +85,7 @@ declare
     code    text;
     message text;
     context text;
+    subject text;
 begin
     if tg_op = 'UPDATE' then
         -- By far the most frequent: AppAPI counts the percents of a pull. Only the end of a deploy matters.
@@ -94,14 +97,18 @@ begin
     else
         perform harpsweep.exapp_gone(
             old.appid, old.daemon_config_name,
-            harpsweep.fingerprint(old.id, old.created_time, old.status), clock_timestamp());
+            harpsweep.fingerprint(old.id, old.created_time, harpsweep.readable(old.status)), clock_timestamp());
     end if;
     return null;
 exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
-        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), to_jsonb(old) ->> 'appid',
-                                            code, message, context);
+        begin
+            subject := old.appid;
+        exception when query_canceled or assert_failure or others then
+            null; -- the column has another name now
+        end;
+        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), subject, code, message, context);
     exception when query_canceled or assert_failure or others then
         null; -- the schema is damaged; Nextcloud is not to suffer from it
     end;
@@ -152,6 +159,7 @@ declare
     code    text;
     message text;
     context text;
+    subject text;
     before  record;
     after   record;
 begin
@@ -169,8 +177,12 @@ begin
 exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
-        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), to_jsonb(old) ->> 'name',
-                                            code, message, context);
+        begin
+            subject := old.name;
+        exception when query_canceled or assert_failure or others then
+            null; -- the column has another name now
+        end;
+        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), subject, code, message, context);
     exception when query_canceled or assert_failure or others then
         null; -- the schema is damaged; Nextcloud is not to suffer from it
     end;
@@ -264,6 +276,7 @@ declare
     code    text;
     message text;
     context text;
+    subject text;
     ours    constant text := 'OCA\AppAPI\BackgroundJob\OrphanedImageCleanupJob';
 begin
     if tg_op = 'DELETE' then
@@ -278,8 +291,17 @@ begin
 exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
-        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op),
-                                            to_jsonb(coalesce(new, old)) ->> 'argument', code, message, context);
+        begin
+            -- What Nextcloud passes to its other jobs is nobody's business here.
+            if tg_op = 'DELETE' then
+                subject := case when old.class = ours then old.argument::text end;
+            else
+                subject := case when new.class = ours then new.argument::text end;
+            end if;
+        exception when query_canceled or assert_failure or others then
+            null; -- the columns have other names now
+        end;
+        perform harpsweep.note_intake_error(tg_table_name || ' ' || lower(tg_op), subject, code, message, context);
     exception when query_canceled or assert_failure or others then
         null; -- the schema is damaged; Nextcloud is not to suffer from it
     end;
@@ -426,7 +448,9 @@ begin
         what := case when not found then 'new'
                      when o.image_ref is null then 'no container'
                      when old.image_ref is null then 'new'
-                     when (old.image_ref, old.image_id) is distinct from (o.image_ref, o.image_id) then 'update'
+                     -- An ID that was not known before is no other image.
+                     when (old.image_ref, coalesce(old.image_id, o.image_id))
+                          is distinct from (o.image_ref, o.image_id) then 'update'
                      else 'same' end;
 
         if what = 'update' then
@@ -496,7 +520,8 @@ as $$
          cross join lateral (
              select 1 as rank,
                     format('daemon %s is at %s://%s, port %s, now; the image is at %s://%s, port %s', q.daemon,
-                           q.protocol_now, q.host_now, q.port_now, q.protocol, q.host, q.docker_socket_port) as reason,
+                           q.protocol_now, q.host_now, coalesce(q.port_now::text, 'none'), q.protocol, q.host,
+                           coalesce(q.docker_socket_port::text, 'none')) as reason,
                     3600 as delay_s
              where q.is_known and q.has_snapshot
                and (q.protocol, q.host, q.docker_socket_port)

@@ -33,9 +33,18 @@ end
 $$;
 
 -- Without the notice that lists what "cascade" takes along. Objects of others that were built on
--- this schema, such as a view of a DBA, go with it: they could not work without it.
+-- this schema, such as a view of a DBA, go with it: they could not work without it. So do the triggers
+-- on Nextcloud's tables, and AppAPI queues behind whoever waits for those.
 set local client_min_messages = warning;
-drop schema if exists harpsweep cascade;
+set local lock_timeout = '10s';
+do $$
+begin
+    drop schema if exists harpsweep cascade;
+exception when lock_not_available then
+    raise exception 'a table of harpsweep''s or of Nextcloud''s is locked by somebody; nothing was changed'
+        using hint = 'Try again when the long transaction or the backup is over.';
+end
+$$;
 set local client_min_messages = notice;
 
 do $$

@@ -15,6 +15,7 @@ import glob
 import os
 import pwd
 import re
+import resource
 import secrets
 import shutil
 import signal
@@ -92,10 +93,12 @@ def quote(value):
 class Cluster:
     """One cluster; started by start() or `with`, gone without a trace after stop()."""
 
-    def __init__(self, settings=None, fsync=False, directory=None):
+    def __init__(self, settings=None, fsync=False, directory=None, file_limit=None):
         """settings: postgresql.conf by name, over the defaults below. fsync: needed only by tests
         that pull the machine's plug; `immediate` stops lose nothing without it. directory: where
-        to make the temporary folder (short: a socket's path has room for 107 bytes)."""
+        to make the temporary folder (short: a socket's path has room for 107 bytes). file_limit:
+        no file of the server's grows beyond so many bytes, as with a quota; its log's segments
+        have 16 MB."""
         self.bindir = find_bindir()
         self.psql_path = find_psql(self.bindir)
         self.version = self._ask_version()
@@ -103,6 +106,7 @@ class Cluster:
         self.password = secrets.token_hex(16)
         self.base = None
         self.process = None
+        self._file_limit = file_limit
         self._account = _server_account()
         self._parent = directory or ("/tmp" if os.path.isdir("/tmp") else None)
         self.settings = {
@@ -214,20 +218,23 @@ class Cluster:
         """Also while somebody is connected."""
         self.execute(f'drop database if exists "{name}" with (force)')
 
-    def run_file(self, database, path, user=SUPERUSER, check=True):
-        """Runs a file of the repository the way the README tells people to."""
+    def run_file(self, database, path, user=SUPERUSER, check=True, **variables):
+        """Runs a file of the repository, or another one, the way the README tells people to; with variables
+        of psql."""
+        given = [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
         return self.psql(
             database,
             "-v",
             "ON_ERROR_STOP=1",
+            *given,
             "-f",
             os.path.join(REPOSITORY, path),
             user=user,
             check=check,
         )
 
-    def install(self, database, user=SUPERUSER, check=True):
-        return self.run_file(database, "sql/install.sql", user=user, check=check)
+    def install(self, database, user=SUPERUSER, check=True, **variables):
+        return self.run_file(database, "sql/install.sql", user=user, check=check, **variables)
 
     def uninstall(self, database, user=SUPERUSER, check=True):
         return self.run_file(database, "sql/uninstall.sql", user=user, check=check)
@@ -263,6 +270,8 @@ class Cluster:
 
     def _become_server(self):
         """In the child: gives up root, and dies with us should we be killed."""
+        if self._file_limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self._file_limit, self._file_limit))
         if self._account is not None:
             uid, gid = self._account
             os.setgroups([])

@@ -12,10 +12,13 @@ from psycopg.types.datetime import TimestamptzLoader
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.cluster import Cluster  # noqa: E402  pylint: disable=wrong-import-position
+from harness.nextcloud import NAMES as NEXTCLOUD_TABLES, Nextcloud  # noqa: E402  pylint: disable=wrong-import-position
 from harness.program import Program  # noqa: E402  pylint: disable=wrong-import-position
 from harness.standin import Standin  # noqa: E402  pylint: disable=wrong-import-position
 
 TEMPLATE = "harpsweep_template"
+NEXTCLOUD_TEMPLATE = "nextcloud_template"
+WATCHED_TEMPLATE = "watched_template"
 _numbers = itertools.count(1)
 
 
@@ -55,17 +58,21 @@ class Database:
     def close(self):
         for connection in self._connections:
             connection.close()
+        self._connections.clear()
 
 
-def fresh_database(cluster, template=None):
-    """Generator: a database for one test."""
+def fresh_database(cluster, template=None, owner=None):
+    """Generator: a database for one test. Not by psql, which takes as long as the copy does."""
     database = Database(cluster, f"test_{next(_numbers)}")
-    cluster.create_database(database.name, template=template)
+    with psycopg.connect(cluster.conninfo(), autocommit=True) as connection:
+        connection.execute(f"create database {database.name} template {template or 'template1'}"
+                           f" owner {owner or 'postgres'}")
     try:
         yield database
     finally:
         database.close()
-        cluster.drop_database(database.name)
+        with psycopg.connect(cluster.conninfo(), autocommit=True) as connection:
+            connection.execute(f"drop database if exists {database.name} with (force)")
 
 
 @pytest.fixture(scope="session")
@@ -143,3 +150,85 @@ def worker(cluster, template):  # pylint: disable=redefined-outer-name,unused-ar
 def program(tmp_path, cluster, database, harp, worker):  # pylint: disable=redefined-outer-name
     """bin/harpsweep for `database` and `harp`, whose daemon is called "harp"; as the worker role."""
     return Program(tmp_path, cluster.conninfo(database.name, user=worker), harp.url)
+
+
+# Nextcloud's tables in the database, watched or not. AppAPI is a user of its own there, who owns Nextcloud's
+# tables and has no right to anything of harpsweep's, which a superuser installed.
+
+
+@pytest.fixture(scope="session")
+def nextcloud_template(cluster):  # pylint: disable=redefined-outer-name
+    """Name of a database with Nextcloud's tables and no harpsweep, to copy."""
+    cluster.execute("create role nextcloud login")
+    cluster.create_database(NEXTCLOUD_TEMPLATE, owner="nextcloud")
+    cluster.execute("grant create on schema public to nextcloud", NEXTCLOUD_TEMPLATE)
+    with psycopg.connect(cluster.conninfo(NEXTCLOUD_TEMPLATE, "nextcloud"), autocommit=True) as made:
+        Nextcloud(made).create_tables()
+    return NEXTCLOUD_TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def watched_template(cluster, nextcloud_template):  # pylint: disable=redefined-outer-name
+    """Name of a database with Nextcloud's tables, which harpsweep watches, to copy."""
+    cluster.create_database(WATCHED_TEMPLATE, template=nextcloud_template, owner="nextcloud")
+    cluster.install(WATCHED_TEMPLATE, nextcloud="on")
+    return WATCHED_TEMPLATE
+
+
+@pytest.fixture
+def nextcloud_database(cluster, nextcloud_template):  # pylint: disable=redefined-outer-name
+    """A fresh database with Nextcloud's tables and no harpsweep."""
+    yield from fresh_database(cluster, nextcloud_template, owner="nextcloud")
+
+
+@pytest.fixture
+def watched_database(cluster, watched_template):  # pylint: disable=redefined-outer-name
+    """A fresh database with Nextcloud's tables, which harpsweep watches."""
+    yield from fresh_database(cluster, watched_template, owner="nextcloud")
+
+
+@pytest.fixture(scope="session")
+def watched_shared(cluster, watched_template):  # pylint: disable=redefined-outer-name
+    """One database for watched_rows."""
+    yield from fresh_database(cluster, watched_template, owner="nextcloud")
+
+
+@pytest.fixture(scope="session")
+def watched_sessions(cluster, watched_shared):  # pylint: disable=redefined-outer-name
+    """A superuser's connection to it and AppAPI's. A new session takes as long as many a test."""
+    kept = Database(cluster, watched_shared.name)
+    sessions = kept.connect(), kept.connect("nextcloud")
+    for session in sessions:
+        session.prepare_threshold = None  # for "discard all"
+    yield sessions
+    kept.close()
+
+
+@pytest.fixture
+def watched_rows(watched_shared, watched_sessions):  # pylint: disable=redefined-outer-name
+    """That database, emptied after the test and not made anew: for tests that change nothing but rows."""
+    yield watched_shared
+    watched_shared.close()
+    for session in watched_sessions:
+        session.execute("discard all")
+    superuser, appapi = watched_sessions
+    appapi.execute("set session authorization nextcloud")
+    # Without the triggers, and by delete: for few rows it is many times as fast as truncate.
+    superuser.execute("set session_replication_role = replica")
+    for table in ("job", "run", "daemon", "exapp_image", "intake_error"):
+        superuser.execute(f"delete from harpsweep.{table}")
+    for table in NEXTCLOUD_TABLES:
+        superuser.execute(f"delete from oc_{table}")
+    superuser.execute("reset session_replication_role")
+
+
+@pytest.fixture
+def watched(watched_rows, watched_sessions):  # pylint: disable=redefined-outer-name,unused-argument
+    """A superuser's connection to watched_rows, in autocommit mode."""
+    return watched_sessions[0]
+
+
+@pytest.fixture
+def nextcloud(watched_rows, watched_sessions):  # pylint: disable=redefined-outer-name,unused-argument
+    """Nextcloud in watched_rows, on AppAPI's own connection."""
+    return Nextcloud(watched_sessions[1])

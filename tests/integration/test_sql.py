@@ -4,45 +4,22 @@
 
 import pytest
 from harness.rows import ID, claim, finish, job, one, schedule
+from harness.trace import unsafe_functions, without_comment
 from psycopg import errors
 
 
-def test_every_object_has_a_comment(connection):
-    bare = connection.execute(
-        """with s as (select 'harpsweep'::regnamespace as oid)
-           select 'schema' from s where obj_description(s.oid, 'pg_namespace') is null
-           union all
-           select c.relkind::text || ' ' || c.relname from pg_class as c, s
-            where c.relnamespace = s.oid and c.relkind <> 'c'
-              and coalesce(obj_description(c.oid, 'pg_class'), '') = ''
-           union all
-           select 'column ' || c.relname || '.' || a.attname
-             from pg_class as c join pg_attribute as a on a.attrelid = c.oid, s
-            where c.relnamespace = s.oid and c.relkind in ('r', 'p', 'v', 'm')
-              and a.attnum > 0 and not a.attisdropped
-              and coalesce(col_description(c.oid, a.attnum), '') = ''
-           union all
-           select 'function ' || p.oid::regprocedure from pg_proc as p, s
-            where p.pronamespace = s.oid and coalesce(obj_description(p.oid, 'pg_proc'), '') = ''
-           union all
-           select 'type ' || t.typname from pg_type as t, s
-            where t.typnamespace = s.oid and t.typtype in ('e', 'd')
-              and coalesce(obj_description(t.oid, 'pg_type'), '') = ''
-           union all
-           select 'role ' || rolname from pg_roles
-            where rolname like 'harpsweep%' and shobj_description(oid, 'pg_authid') is null"""
-    ).fetchall()
-    assert bare == []
+@pytest.fixture(params=["plain", "watched"])
+def any_schema(request):
+    """A connection to a database where Nextcloud's tables are not watched, and to one where they are."""
+    return request.getfixturevalue({"plain": "rows_only", "watched": "watched"}[request.param])
 
 
-def test_functions_that_act_for_their_owner_are_safe(connection):
-    """A definer's function without a fixed search_path runs what its caller put in the way."""
-    unsafe = connection.execute(
-        """select oid::regprocedure from pg_proc
-            where pronamespace = 'harpsweep'::regnamespace and prosecdef
-              and proconfig is distinct from '{"search_path=pg_catalog, pg_temp"}'"""
-    ).fetchall()
-    assert unsafe == []
+def test_every_object_has_a_comment(any_schema):
+    assert without_comment(any_schema) == []
+
+
+def test_functions_that_act_for_their_owner_are_safe(any_schema):
+    assert unsafe_functions(any_schema) == []
 
 
 class TestPrivileges:
@@ -70,8 +47,8 @@ class TestPrivileges:
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute(sql)
 
-    def test_public_has_nothing(self, connection):
-        given = connection.execute(
+    def test_public_has_nothing(self, any_schema):
+        given = any_schema.execute(
             """select what, acl.privilege_type from (
                    select 'schema' as what, coalesce(nspacl, acldefault('n', nspowner)) as acl
                      from pg_namespace where nspname = 'harpsweep'

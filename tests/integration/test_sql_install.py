@@ -5,12 +5,12 @@
 import os
 import re
 import shutil
-import subprocess
 import threading
 
 import pytest
 from harness.cluster import REPOSITORY, Cluster
 from harness.rows import ROLES, SCHEMA_VERSION, job, one, schedule
+from harness.trace import schema_of, trace
 
 LATEST = SCHEMA_VERSION
 
@@ -20,42 +20,6 @@ def bare_cluster():
     """A cluster in which nothing was ever installed, for what is cluster-wide."""
     with Cluster() as made:
         yield made
-
-
-def trace(cluster, database):
-    """Everything that an installation could leave behind, as text."""
-    return cluster.execute(
-        """select 'schema ' || nspname from pg_namespace where nspname !~ '^pg_(toast|temp)'
-           union all select 'role ' || rolname from pg_roles
-           union all select 'relation ' || oid::regclass || coalesce(relacl::text, '')
-               from pg_class where relnamespace <> 'pg_toast'::regnamespace
-           union all select 'function ' || oid::regprocedure || coalesce(proacl::text, '') from pg_proc
-           union all select 'type ' || oid::regtype from pg_type
-               where typnamespace <> 'pg_toast'::regnamespace
-           union all select 'comment ' || description from pg_description
-           union all select 'shared comment ' || description from pg_shdescription
-           union all select 'depends ' || refobjid from pg_shdepend
-           union all select 'default acl ' || defaclacl::text from pg_default_acl
-           union all select 'setting ' || setconfig::text from pg_db_role_setting
-           order by 1""",
-        database,
-    )
-
-
-def schema_of(cluster, database):
-    """The schema with owners, privileges and comments, as pg_dump tells it."""
-    dumped = subprocess.run(
-        [
-            os.path.join(cluster.bindir, "pg_dump"),
-            "--schema=harpsweep",
-            "-d",
-            cluster.conninfo(database),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return re.sub(r"^\\(un)?restrict .*$", "", dumped, flags=re.M)
 
 
 class TestInstall:
