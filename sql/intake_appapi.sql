@@ -29,9 +29,9 @@ set local harpsweep.nextcloud_schema = :'nextcloud_schema';
 set local harpsweep.nextcloud_schema = '';
 \endif
 \if :{?prefix}
-set local harpsweep.prefix = :'prefix';
+set local harpsweep.prefix = :'prefix'; -- which may be empty
 \else
-set local harpsweep.prefix = '';
+set local harpsweep.prefix = E'\001';
 \endif
 
 -- Where Nextcloud's tables are: as told now, else as told before, else as Nextcloud does it. All that
@@ -56,7 +56,7 @@ begin
     end if;
     select n.schema_name, n.table_prefix into given from harpsweep.nextcloud as n;
     schema_name := coalesce(nullif(schema_name, ''), given.schema_name, 'public');
-    table_prefix := coalesce(nullif(table_prefix, ''), given.table_prefix, 'oc_');
+    table_prefix := coalesce(nullif(table_prefix, E'\001'), given.table_prefix, 'oc_');
     perform set_config('harpsweep.nextcloud_schema', schema_name, true),
             set_config('harpsweep.prefix', table_prefix, true);
 

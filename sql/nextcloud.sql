@@ -548,12 +548,15 @@ as $$
                               coalesce(to_char(o.not_before at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
                                        'its grace ends')), 3600
              from harpsweep.job as o
+                  left join daemons as e on e.daemon = o.daemon
              where q.choice <> 'now' and o.id <> q.id and o.next_at is not null
                and (o.image_id = q.image_id
                     or (o.image_ref = q.image_ref and (by_name or o.image_id is null or q.image_id is null)))
                and coalesce(o.not_before, 'infinity') > now() and o.choice = 'grace'
                and (o.daemon = q.daemon
-                    or (o.protocol, o.host, o.docker_socket_port) = (q.protocol, q.host, q.docker_socket_port))
+                    or (coalesce(o.protocol, e.protocol), coalesce(o.host, e.host),
+                        coalesce(o.docker_socket_port, e.docker_socket_port))
+                       = (q.protocol, q.host, q.docker_socket_port))
              union all
              select 7, format('one of the %s images of app %s before its own that keep_previous keeps', keep_previous,
                               q.appid), null

@@ -50,6 +50,7 @@ cmd_job_write_json(struct json_out *json, const struct ledger_job *job)
     json_out_text_or_null(json, "protocol", job->protocol);
     json_out_text_or_null(json, "host", job->host);
     cmd_job_write_number(json, "docker_socket_port", job->docker_socket_port);
+    cmd_job_write_number(json, "oc_job_id", job->oc_job_id);
     json_out_close_object(json);
 }
 

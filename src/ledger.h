@@ -56,6 +56,7 @@ struct ledger_job {
     const char *stop_reason;  /* in words */
     const char *stop_hint;    /* what to do */
     const char *paused_until; /* runs leave the daemon alone until then */
+    int64_t oc_job_id;        /* AppAPI's own job that this one stands behind */
 };
 
 struct ledger_filter {

@@ -24,7 +24,8 @@ select j.id, j.state::text, j.daemon, j.appid, j.image_ref, j.image_id, j.event,
             then ceil(extract(epoch from j.next_at) - extract(epoch from now()))::bigint end as waits_s,
        d.stop, d.reason as stop_reason, d.hint as stop_hint,
        case when d.paused_until > now()
-            then to_char(d.paused_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') end as paused_until
+            then to_char(d.paused_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') end as paused_until,
+       j.oc_job_id
   from harpsweep.jobs j
        left join harpsweep.daemon d on d.daemon = j.daemon
  where ($1::text is null

@@ -155,6 +155,14 @@ class TestOtherJob:
         other = make_job(watched, "other", "cuda", grace_hours=None)
         assert held(watched, number) == (f"job {other} for the same image waits until its grace ends", 3600)
 
+    def test_whose_daemon_is_known_by_its_name_only(self, watched):
+        """It was scheduled by hand, before Nextcloud was watched: where its engine is, the daemon's row tells."""
+        number = make_job(watched)
+        other = make_job(watched, "other", "cuda", grace_hours=24)
+        watched.execute("update harpsweep.job set protocol = null, host = null, docker_socket_port = null"
+                        " where id = %s", (other,))
+        assert held(watched, number) == self.waits(watched, other)
+
     def test_now_passes(self, watched):
         number = make_job(watched, choice="now")
         make_job(watched, "other", "cuda", grace_hours=24)

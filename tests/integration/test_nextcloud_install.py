@@ -138,6 +138,14 @@ class TestNames:
         assert watched_tables(connection) == [(schema, prefix, False)]
         assert trace(cluster, empty_database.name) == before
 
+    def test_no_prefix(self, cluster, empty_database):
+        """Which is not the same as none given."""
+        connection = empty_database.connect()
+        Nextcloud(connection, "").create_tables()
+        for given in ({"prefix": ""}, {}):
+            cluster.install(empty_database.name, nextcloud="on", **given)
+            assert watched_tables(connection) == [("public", "", False)]
+
     def test_another_prefix_moves_the_triggers(self, cluster, watched_database):
         connection = watched_database.connect()
         before = Nextcloud(watched_database.connect("nextcloud"))
