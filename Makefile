@@ -179,9 +179,12 @@ valgrind:
 	@$(MAKE) --no-print-directory unit \
 		RUNNER='valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible'
 
+# Each worker has a PostgreSQL of its own; they wait for it, for timeouts and for graces more than they compute.
+WORKERS := 3
 PROGRAM := bin/harpsweep
 integration: $(PROGRAM)
-	HARPSWEEP_PROGRAM=$(abspath $(PROGRAM)) $(PYTHON) -m pytest -p no:cacheprovider tests/integration $(PYTEST_ARGS)
+	HARPSWEEP_PROGRAM=$(abspath $(PROGRAM)) $(PYTHON) -m pytest -p no:cacheprovider -n $(WORKERS) --dist loadfile \
+		tests/integration $(PYTEST_ARGS)
 
 integration-san:
 	@$(MAKE) --no-print-directory VARIANT=san WERROR= PROGRAM=build/san/harpsweep integration
@@ -255,7 +258,7 @@ help:
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
 	@echo 'make integration    with a temporary PostgreSQL, the HaRP stand-in and a private Docker Engine;'
-	@echo '                    PYTEST_ARGS="-m '"'not docker'"'" leaves the engine out'
+	@echo '                    PYTEST_ARGS="-m '"'not docker'"'" leaves the engine out, WORKERS=0 runs one by one'
 	@echo 'make integration-san   the same with the sanitizers'
 	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
 	@echo 'make format         formats the C sources'
