@@ -1,0 +1,219 @@
+#!/bin/sh
+# Searches the model of a job, job.pml, with spin:
+#
+#   tests/model/run.sh                   everything below
+#   tests/model/run.sh --long            and bigger searches: five minutes more, 3 GB
+#   tests/model/run.sh --story NO_X      the shortest counterexample of that case, step by step
+#
+#   sound   Everything that can happen, with all guards in place: no invariant is ever broken, the
+#           search was complete, and every statement of the model was reached. Once with three runs
+#           and three attempts, once with a failover of the database.
+#   guard   A guard is removed (-DNO_…): the invariant beside it must be broken; the others are not
+#           looked at. This is what each guard is for, and what shows that each invariant can fail.
+#   spare   A guard is removed and nothing breaks: another one does its work as well.
+#   known   A limit of the protocol, or a flaw that is not mended: it must lead to a counterexample. See
+#           job.pml for what each is.
+#   mended  A known flaw with the remedy that is proposed: no invariant is broken. Once the program has
+#           it, it becomes the rule in job.pml, and both cases go.
+#
+# One line per case, "model: N passed, N failed" at the end; exits 1 where anything is not as it should be.
+# Needs spin and a C compiler, two processors for a minute and a half, 1 GB of memory.
+set -u
+model=$(cd "$(dirname "$0")" && pwd)/job.pml
+
+for tool in spin:spin cc:gcc; do
+    if ! command -v "${tool%:*}" >/dev/null; then
+        echo "tests/model/run.sh: ${tool%:*} is missing: apt-get install ${tool#*:}" >&2
+        exit 1
+    fi
+done
+
+invariants='starts_on_its_claim spares_the_ended starts_informed starts_within_lease starts_after_grace
+    starts_alone records_its_claim records_the_truth grants_wishes loses_no_row'
+
+# Kind, invariant that is looked at (all; none: only what the case itself asserts), switches.
+sound_cases() {
+    cat <<'END'
+sound all -DRUNS=3 -DATTEMPTS=2 -DLEASE=3
+sound all -DRUNS=3 -DATTEMPTS=3 -DNO_FAILOVER
+END
+}
+
+long_cases() {
+    cat <<'END'
+sound all -DRUNS=2 -DATTEMPTS=3 -DNO_FAILOVER -DLEASE=7 -DHTTP=3
+sound all -DRUNS=2 -DATTEMPTS=3
+sound all -DRUNS=3 -DATTEMPTS=2
+mended all -DFOUND_RECLAIM -DMENDED_RECLAIM -DRUNS=3 -DLEASE=3
+END
+}
+
+other_cases() {
+    cat <<'END'
+guard records_its_claim -DNO_TOKEN_CHECK
+guard records_its_claim -DNO_ATTEMPT_CHECK -DNO_FAILOVER
+guard records_the_truth -DNO_ATTEMPT_CHECK -DNO_FAILOVER
+guard records_its_claim -DNO_STATE_CHECK -DNO_FAILOVER
+guard records_its_claim -DCOUNTER_TOKEN
+guard starts_informed -DCOUNTER_TOKEN
+guard records_its_claim -DMERGE_RESETS_ATTEMPTS -DFOUND_RECLAIM -DRUNS=1 -DATTEMPTS=1 -DNO_FAILOVER
+guard records_the_truth -DSILENCE_IS_DONE -DNO_FAILOVER
+guard grants_wishes -DNO_WISH_IN_RECORD -DNO_FAILOVER
+guard grants_wishes -DNO_WISH_IN_CLAIM -DNO_FAILOVER
+guard spares_the_ended -DNO_END_WANTED -DNO_FAILOVER
+guard loses_no_row -DNO_NEXT_AT -DNO_FAILOVER
+guard starts_informed -DNO_CONFIRM -DNO_FAILOVER
+guard starts_informed -DNO_CONFIRM_WISH -DNO_FAILOVER
+guard starts_informed -DNO_CONFIRM_TOKEN
+guard starts_informed -DNO_CONFIRM_ATTEMPT -DNO_FAILOVER
+spare all -DNO_CONFIRM_STATE -DNO_FAILOVER
+guard starts_informed -DCLOCK_AFTER_CONFIRM -DNO_FAILOVER
+guard starts_within_lease -DNO_START_BY -DNO_FAILOVER
+guard starts_alone -DNO_START_BY -DNO_FAILOVER
+guard starts_within_lease -DSTART_BY_WITHOUT_HTTP -DNO_FAILOVER
+guard starts_alone -DSTART_BY_WITHOUT_HTTP -DNO_FAILOVER
+guard starts_within_lease -DCLOCK_AFTER_CLAIM -DNO_FAILOVER
+guard starts_within_lease -DCLOCK_STOPS -DNO_FAILOVER
+guard starts_on_its_claim -DNO_COMMIT_WAIT -DNO_FAILOVER
+guard starts_within_lease -DNO_LEASE_IN_CLAIM -DNO_FAILOVER
+guard starts_alone -DNO_LEASE_IN_CLAIM -DNO_FAILOVER
+guard starts_on_its_claim -DNO_DUE_CHECK -DNO_FAILOVER
+guard starts_alone -DNO_DUE_CHECK -DNO_FAILOVER
+spare all -DNO_NOT_BEFORE -DNO_FAILOVER
+spare all -DNO_DUE_AT_GRACE -DNO_FAILOVER
+guard starts_after_grace -DNO_NOT_BEFORE -DNO_DUE_AT_GRACE -DNO_FAILOVER
+spare all -DNO_GREATEST -DNO_FAILOVER
+guard records_the_truth -DNO_MERGE_VOID -DNO_FAILOVER
+guard starts_on_its_claim -DNO_BUSY_CHECK -DNO_FAILOVER
+guard starts_alone -DNO_BUSY_CHECK -DNO_FAILOVER
+known spares_the_ended -DFOUND_ENDED_AFTER_SCHEDULE -DNO_FAILOVER
+known spares_the_ended -DFOUND_ENDED_AFTER_FAILOVER
+known none -DFOUND_ENDED_IMAGE_GONE -DNO_FAILOVER
+known starts_within_lease -DFOUND_PAUSE -DNO_FAILOVER
+known records_its_claim -DFOUND_RECLAIM
+mended all -DFOUND_RECLAIM -DMENDED_RECLAIM -DLEASE=3
+known grants_wishes -DFOUND_UNSUPPORTED -DNO_FAILOVER
+known none -DFOUND_ALREADY -DNO_FAILOVER
+mended all -DFOUND_ALREADY -DMENDED_ALREADY -DNO_FAILOVER
+END
+}
+
+# build INVARIANT COMPILER-OPTIONS SWITCH…: makes ./pan, which searches, and ./flags.
+build() {
+    looked_at=$1 options=$2
+    shift 2
+    flags=$*
+    for name in $invariants; do
+        [ "$looked_at" = all ] || [ "$looked_at" = "$name" ] || flags="$flags -D$name=1"
+    done
+    # shellcheck disable=SC2086 # lists of words
+    spin -a $flags "$model" >log 2>&1 && [ -f pan.c ] &&
+        cc -w -DSAFETY -DNOREDUCE -DMEMLIM=4000 $options -o pan pan.c >>log 2>&1
+}
+
+# What pan says of its search: how many states, how deep.
+states() {
+    sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' log
+}
+
+depth() {
+    sed -n 's/.*depth reached \([0-9]*\),.*/\1/p' log
+}
+
+# A search that was complete, without an error, and left no statement out.
+is_clean() {
+    grep -q 'errors: 0$' log && ! grep -q 'Search not completed\|max search depth too small' log
+}
+
+is_all_reached() {
+    ! grep '^	.*, state [0-9]*, ' log | grep -v '"-end-"$' | grep -q .
+}
+
+is_violated() {
+    grep -q 'assertion violated' log && grep -q 'errors: 1$' log
+}
+
+# one_case KIND INVARIANT SWITCH…: searches, and prints one line.
+one_case() {
+    kind=$1 invariant=$2
+    shift 2
+    directory=$(mktemp -d "$scratch/XXXXXX") && cd "$directory" || exit 1
+    began=$(date +%s)
+    case $kind in
+    sound | mended) build "$invariant" -O2 "$@" ;;
+    spare) build "$invariant" -O0 "$@" ;;
+    *) build "$invariant" -O0 -DUNSORTED "$@" ;;
+    esac && timeout 1800 ./pan -m100000 -w23 >>log 2>&1
+    verdict=FAILED
+    case $kind in
+    sound)
+        wanted='nothing is broken, everything reached'
+        is_clean && is_all_reached && verdict=ok
+        ;;
+    mended | spare)
+        wanted='nothing is broken'
+        is_clean && verdict=ok
+        ;;
+    *)
+        wanted="$(echo "$invariant" | sed 's/none/what it asserts/') is broken"
+        is_violated && verdict=ok
+        ;;
+    esac
+    printf '%-7s%-7s%-48s %s: %s states, depth %s, %s s\n' "$verdict" "$kind" "$(echo "$*" | sed 's/-D//g')" \
+        "$wanted" "$(states)" "$(depth)" $(($(date +%s) - began))
+    [ "$verdict" = ok ] || sed 's/^/        /' log
+}
+
+# story SWITCH INVARIANT SWITCHES: the shortest way to the counterexample.
+story() {
+    directory=$(mktemp -d "$scratch/XXXXXX") && cd "$directory" || exit 1
+    invariant=$2
+    shift 2
+    build "$invariant" '-O1 -DBFS' -DSTORY -DUNSORTED "$@" && ./pan -m100000 -w22 >>log 2>&1
+    if [ ! -f job.pml.trail ]; then
+        cat log
+        exit 1
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    spin -T -k job.pml.trail $flags "$model" | grep -v '^	\|^#\|^spin:\|^ *[0-9]*:	\|processes created$'
+    [ "$invariant" = none ] || echo "--- $invariant is broken"
+}
+
+if [ "${1-}" = --case ]; then
+    shift
+    one_case "$@"
+    exit 0
+fi
+
+scratch=$(mktemp -d) || exit 1
+export scratch
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' HUP INT TERM
+
+case $#${1+" $1"} in
+0) what='sound_cases; other_cases' ;;
+'1 --long') what='long_cases; sound_cases; other_cases' ;;
+'2 --story')
+    line=$(other_cases | grep "^\(guard\|known\) [a-z_]* -D$2\( \|\$\)" | head -n 1)
+    if [ -z "$line" ]; then
+        echo "no such guard, nor anything that is known: $2" >&2
+        exit 64
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    story $line
+    exit
+    ;;
+*)
+    echo "usage: tests/model/run.sh [--long | --story NAME]" >&2
+    exit 64
+    ;;
+esac
+
+# Two at once, the longest first.
+eval "$what" | xargs -L 1 -P 2 "$0" --case | tee "$scratch/results"
+passed=$(grep -c '^ok ' "$scratch/results")
+failed=$(grep -c '^FAILED ' "$scratch/results")
+missing=$(($(eval "$what" | wc -l) - passed - failed))
+[ $missing = 0 ] || echo "$missing cases were not run"
+echo "model: $passed passed, $((failed + missing)) failed"
+[ $((failed + missing)) = 0 ] && [ "$passed" -gt 0 ]
