@@ -120,7 +120,7 @@ TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
 FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch])
 SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
 
-.PHONY: all objects check unit san valgrind integration integration-san cover bench lint lint-c lint-sh \
+.PHONY: all objects check unit san valgrind integration integration-san model cover bench lint lint-c lint-sh \
 	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
 .DELETE_ON_ERROR:
 
@@ -189,6 +189,10 @@ integration: $(PROGRAM)
 integration-san:
 	@$(MAKE) --no-print-directory VARIANT=san WERROR= PROGRAM=build/san/harpsweep integration
 
+model:
+	@DEPS=no bin/deps model
+	tests/model/run.sh $(MODEL_ARGS)
+
 cover:
 	@$(MAKE) --no-print-directory VARIANT=cover unit
 	@$(MAKE) --no-print-directory VARIANT=cover PROGRAM=build/cover/harpsweep integration
@@ -253,13 +257,15 @@ clean:
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but cover and bench, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, cover and bench, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
 	@echo 'make integration    with a temporary PostgreSQL, the HaRP stand-in and a private Docker Engine;'
 	@echo '                    PYTEST_ARGS="-m '"'not docker'"'" leaves the engine out, WORKERS=0 runs one by one'
 	@echo 'make integration-san   the same with the sanitizers'
+	@echo 'make model          the life of a job, searched for broken promises with spin; MODEL_ARGS="--story NO_CONFIRM"'
+	@echo '                    tells what that guard is for (tests/model/run.sh)'
 	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
 	@echo 'make format         formats the C sources'
 	@echo 'make cover          tests with gcov, and what they reach'
