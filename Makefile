@@ -128,7 +128,7 @@ all: bin/harpsweep
 
 bin/harpsweep: build/release/harpsweep
 	@mkdir -p bin
-	cp $< $@
+	install -m 755 $< $@
 
 $(B)/harpsweep: $(OBJECTS)
 	@echo "  link $@"

@@ -4,6 +4,7 @@
 #include "queries.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ jobs_make_token(char ret_token[JOBS_TOKEN_SIZE], struct err *err)
     if (got != sizeof bytes) {
         return err_set(err, ERR_INTERNAL, "%s: too few random bytes", source);
     }
+    memset(bytes + 12, 0, 4); /* where its claims are counted */
     /* RFC 9562, version 4. */
     bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
     bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
@@ -35,6 +37,22 @@ jobs_make_token(char ret_token[JOBS_TOKEN_SIZE], struct err *err)
                    bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7], bytes[8],
                    bytes[9], bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]);
     return true;
+}
+
+/* The token of one of the run's claims. */
+static void
+jobs_claim_token(const struct jobs_run *run, uint32_t claim, char ret_token[JOBS_TOKEN_SIZE])
+{
+    (void)snprintf(ret_token, JOBS_TOKEN_SIZE, "%.28s%08" PRIx32, run->token, claim);
+}
+
+void
+jobs_array_token(struct buf *array, const struct jobs_run *run, uint32_t claim)
+{
+    char token[JOBS_TOKEN_SIZE];
+
+    jobs_claim_token(run, claim, token);
+    db_array_text(array, token);
 }
 
 void
@@ -57,14 +75,17 @@ jobs_arg_guards(struct db_args *args, const struct jobs_guards *guards)
 }
 
 const char *
-jobs_claim(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask)
+jobs_claim(struct db_args *args, const struct jobs_run *run, uint32_t claim, struct jobs_ask *ask)
 {
+    char token[JOBS_TOKEN_SIZE];
+
+    jobs_claim_token(run, claim, token);
     db_arg_array(args, &ask->daemons);
     db_arg_array(args, &ask->slots);
     db_arg_text(args, ask->app);
     db_arg_bool(args, ask->enabled);
     db_arg_int(args, ask->grace_hours);
-    db_arg_text(args, run->token);
+    db_arg_text(args, token);
     db_arg_text(args, run->claimed_by);
     db_arg_int(args, ask->lease_ms);
     db_arg_int(args, ask->max_failures);
@@ -93,26 +114,28 @@ enum {
 };
 
 static enum jobs_claim_kind
-jobs_claim_kind(const char *kind, const char *state)
+jobs_claim_kind(const char *kind)
 {
     if (strcmp(kind, "job") == 0) {
-        return strcmp(state, "claimed") == 0 ? JOBS_CLAIMED : JOBS_ENDED;
+        return JOBS_CLAIMED;
     }
-    return JOBS_PLANNED;
+    return strcmp(kind, "ended") == 0 ? JOBS_ENDED : JOBS_PLANNED;
 }
 
 void
-jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *ret_row)
+jobs_read_claim(const struct db_result *result, int row, uint32_t claim,
+                struct jobs_claim_row *ret_row)
 {
     memset(ret_row, 0, sizeof *ret_row);
     ret_row->state = db_text(result, row, CLAIM_STATE);
-    ret_row->kind = jobs_claim_kind(db_text(result, row, CLAIM_KIND), ret_row->state);
+    ret_row->kind = jobs_claim_kind(db_text(result, row, CLAIM_KIND));
     ret_row->daemon = db_text(result, row, CLAIM_DAEMON);
     ret_row->number = db_int(result, row, CLAIM_NUMBER);
-    if (ret_row->kind == JOBS_CLAIMED || ret_row->kind == JOBS_ENDED) {
+    if (ret_row->kind == JOBS_CLAIMED) {
         struct job *job = &ret_row->job;
 
         job->id = ret_row->number;
+        job->claim = claim;
         job->attempt = (int)db_int(result, row, CLAIM_ATTEMPTS);
         job->appid = mem_strdup(db_text(result, row, CLAIM_APPID));
         job->image_ref = mem_strdup(db_text(result, row, CLAIM_IMAGE_REF));
@@ -128,10 +151,9 @@ jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *
 }
 
 const char *
-jobs_confirm(struct db_args *args, const struct jobs_run *run, struct jobs_confirmation *ask,
-             const struct jobs_guards *guards)
+jobs_confirm(struct db_args *args, struct jobs_confirmation *ask, const struct jobs_guards *guards)
 {
-    db_arg_text(args, run->token);
+    db_arg_array(args, &ask->tokens);
     db_arg_array(args, &ask->ids);
     db_arg_array(args, &ask->attempts);
     db_arg_array(args, &ask->images);
@@ -174,7 +196,7 @@ const char *
 jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result *const *results,
             size_t count, const struct jobs_limits *limits)
 {
-    enum { ID, ATTEMPT, ACTION, STATE, STATUS, BYTES, REASON, DURATION, DELAY, ARRAYS };
+    enum { TOKEN, ID, ATTEMPT, ACTION, STATE, STATUS, BYTES, REASON, DURATION, DELAY, ARRAYS };
     struct buf arrays[ARRAYS];
 
     for (size_t i = 0; i < ARRAYS; i++) {
@@ -184,6 +206,7 @@ jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result
         const struct jobs_result *result = results[i];
         bool done = result->action == JOBS_DONE;
 
+        jobs_array_token(&arrays[TOKEN], run, result->claim);
         db_array_int(&arrays[ID], result->id);
         db_array_int(&arrays[ATTEMPT], result->attempt);
         db_array_text(&arrays[ACTION], jobs_action_name(result->action));
@@ -202,7 +225,6 @@ jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result
         db_array_int(&arrays[DURATION], result->duration_ms);
         db_array_int(&arrays[DELAY], result->min_delay_s);
     }
-    db_arg_text(args, run->token);
     for (size_t i = 0; i < ARRAYS; i++) {
         db_arg_array(args, &arrays[i]);
     }

@@ -16,7 +16,7 @@
 
 #define JOBS_TOKEN_SIZE 37 /* a uuid as text, and the NUL */
 
-/* A random token for a run's claims. False where the system has no random numbers. */
+/* A random token for a run. False where the system has no random numbers. */
 bool jobs_make_token(char ret_token[JOBS_TOKEN_SIZE], struct err *err) MUST_CHECK;
 
 /* Who the run is. */
@@ -37,7 +37,10 @@ struct jobs_guards {
 /* A claimed job. */
 struct job {
     int64_t id;
-    int attempt; /* fences results together with the run's token */
+    /* These two fence results off. The attempt alone would not: a failover that loses a claim lets
+     * the same number be given once more. */
+    uint32_t claim; /* which of the run's */
+    int attempt;
     char *appid;
     char *image_ref;
     char *image_id; /* NULL where it was not recorded */
@@ -114,7 +117,9 @@ struct jobs_ask {
     struct jobs_guards guards;
 };
 
-const char *jobs_claim(struct db_args *args, const struct jobs_run *run, struct jobs_ask *ask);
+/* claim: a number that the run has not used before. */
+const char *jobs_claim(struct db_args *args, const struct jobs_run *run, uint32_t claim,
+                       struct jobs_ask *ask);
 
 /* One row of a claim's answer. */
 enum jobs_claim_kind {
@@ -128,24 +133,29 @@ struct jobs_claim_row {
     const char *daemon; /* valid as long as the result */
     int64_t number;
     const char *state; /* of a JOBS_ENDED */
-    struct job job;    /* of a JOBS_CLAIMED and JOBS_ENDED; the caller owns it */
+    struct job job;    /* of a JOBS_CLAIMED; the caller owns it */
     struct jobs_hold {
         const char *reason; /* why it must not go on; NULL: nothing speaks against it */
         int64_t delay_s;    /* look again after so long; 0: in_use_recheck_hours */
     } hold;
 };
 
-void jobs_read_claim(const struct db_result *result, int row, struct jobs_claim_row *ret_row);
+/* claim: as it was given to jobs_claim(). */
+void jobs_read_claim(const struct db_result *result, int row, uint32_t claim,
+                     struct jobs_claim_row *ret_row);
 
 /* Which claims to confirm: arrays begun with db_array_begin(). */
 struct jobs_confirmation {
+    struct buf tokens; /* jobs_array_token() */
     struct buf ids;
     struct buf attempts;
     struct buf images; /* the IDs that Docker told; NULL where it was not asked */
 };
 
-const char *jobs_confirm(struct db_args *args, const struct jobs_run *run,
-                         struct jobs_confirmation *ask, const struct jobs_guards *guards);
+void jobs_array_token(struct buf *array, const struct jobs_run *run, uint32_t claim);
+
+const char *jobs_confirm(struct db_args *args, struct jobs_confirmation *ask,
+                         const struct jobs_guards *guards);
 
 /* Whether the claim asked for at place row still stands, and whether its job is held by now. id
  * must be that claim's. */
@@ -157,6 +167,7 @@ enum jobs_action { JOBS_DONE, JOBS_WAIT, JOBS_HOLD, JOBS_RETRY, JOBS_FAIL, JOBS_
 
 struct jobs_result {
     int64_t id;
+    uint32_t claim;
     int attempt;
     enum jobs_action action;
     enum verdict_state state; /* of JOBS_DONE */

@@ -201,8 +201,9 @@ sweep_loop(struct sweep *sweep)
     for (;;) {
         bool idle;
 
+        sweep_db_reconnect(sweep);
         sweep_check_limits(sweep);
-        sweep_start(sweep);
+        sweep_start(sweep); /* nothing blocks between this decision and the requests */
         idle = sweep->http == NULL || http_active(sweep->http) == 0;
         sweep_db_send(sweep, idle || sweep->aborting);
         sweep_open_http(sweep);

@@ -140,7 +140,7 @@ sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
     if (any) {
         sweep->step_claim = sweep_add_step(steps);
         steps->steps[sweep->step_claim].sql =
-            jobs_claim(&steps->args[sweep->step_claim], &sweep->run, &ask);
+            jobs_claim(&steps->args[sweep->step_claim], &sweep->run, ++sweep->claim, &ask);
     }
 }
 
@@ -155,16 +155,18 @@ sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps)
         return;
     }
     sweep_list_move(&sweep->confirming, &sweep->confirm);
+    db_array_begin(&ask.tokens);
     db_array_begin(&ask.ids);
     db_array_begin(&ask.attempts);
     db_array_begin(&ask.images);
     for (const struct sweep_job *job = sweep->confirming.first; job != NULL; job = job->next) {
+        jobs_array_token(&ask.tokens, &sweep->run, job->job.claim);
         db_array_int(&ask.ids, job->job.id);
         db_array_int(&ask.attempts, job->job.attempt);
         db_array_text(&ask.images, job->image_id[0] == '\0' ? NULL : job->image_id);
     }
     index = sweep_add_step(steps);
-    steps->steps[index].sql = jobs_confirm(&steps->args[index], &sweep->run, &ask, &guards);
+    steps->steps[index].sql = jobs_confirm(&steps->args[index], &ask, &guards);
     sweep->step_confirm = index;
 }
 

@@ -92,7 +92,6 @@ sweep_claim_row(struct sweep *sweep, struct sweep_daemon *daemon, struct jobs_cl
         daemon->asked--;
         sweep->report->totals.failed += strcmp(row->state, "failed") == 0;
         log_info("job ended without an attempt: job=%" PRId64 " state=%s", row->number, row->state);
-        job_clear(&row->job);
         break;
     case JOBS_PLANNED:
         sweep->report->planned += row->number;
@@ -108,7 +107,7 @@ sweep_claimed(struct sweep *sweep, const struct db_result *result)
         struct jobs_claim_row row;
         struct sweep_daemon *daemon;
 
-        jobs_read_claim(result, i, &row);
+        jobs_read_claim(result, i, sweep->claim, &row);
         daemon = sweep_find_daemon(sweep, row.daemon);
         if (daemon == NULL) { /* cannot be: it was not asked for */
             job_clear(&row.job);

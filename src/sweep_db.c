@@ -73,24 +73,19 @@ sweep_broken(struct sweep *sweep, const struct err *err)
     }
 }
 
-static bool
-sweep_reconnect(struct sweep *sweep)
+void
+sweep_db_reconnect(struct sweep *sweep)
 {
     struct err err;
 
-    if (db_is_open(sweep->db)) {
-        return clock_boot_ms() >= sweep->reconnect_at_ms;
-    }
-    if (clock_boot_ms() < sweep->reconnect_at_ms) {
-        return false;
+    if (sweep->step_busy || db_is_open(sweep->db) || clock_boot_ms() < sweep->reconnect_at_ms) {
+        return;
     }
     sweep->hello_due = true; /* it may be another server now */
     if (!db_reopen(sweep->db, &err)) {
         err.kind = ERR_DB_LOST;
         sweep_broken(sweep, &err);
-        return false;
     }
-    return true;
 }
 
 /* Whether it is time to record: results are batched, but not for long. */
@@ -110,7 +105,7 @@ sweep_db_send(struct sweep *sweep, bool force)
     struct sweep_steps steps = {.count = 0};
     struct err err;
 
-    if (sweep->step_busy || !sweep_reconnect(sweep)) {
+    if (sweep->step_busy || !db_is_open(sweep->db) || clock_boot_ms() < sweep->reconnect_at_ms) {
         return;
     }
     sweep->step_hello = sweep->step_news = sweep->step_settings = sweep->step_find =

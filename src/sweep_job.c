@@ -22,6 +22,7 @@ sweep_end_job(struct sweep *sweep, struct sweep_job *job, enum jobs_action actio
               const char *reason)
 {
     job->result.id = job->job.id;
+    job->result.claim = job->job.claim;
     job->result.attempt = job->job.attempt;
     job->result.action = action;
     job->result.reason = mem_strdup(reason);

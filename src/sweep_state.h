@@ -22,10 +22,10 @@
 
 /* Claimed ahead of the free places at most: what the measured speed starts within a second, and
  * never more than this many jobs. A long queue would outlive its leases. */
-#define SWEEP_AHEAD_MAX 512
+#define SWEEP_AHEAD_MAX 1024
 
 /* Results are recorded when there are so many, or the oldest is so old (milliseconds). */
-#define SWEEP_RECORD_COUNT 512
+#define SWEEP_RECORD_COUNT 1024
 #define SWEEP_RECORD_MS 250
 
 /* Observations in one statement. */
@@ -113,6 +113,7 @@ struct sweep {
     struct sweep_look *observing; /* sent in the exchange under way */
 
     int64_t began_ms;
+    uint32_t claim;      /* number of the claim that was sent last */
     int64_t claims_left; /* -1: no limit */
     int64_t mean_ms;     /* over all daemons */
     bool enabled;        /* as the settings or Nextcloud say */
@@ -238,6 +239,9 @@ void sweep_recorded(struct sweep *sweep, const struct db_result *result);
 
 /* sweep_db.c */
 
+/* Connects again where the connection is lost and it is time to. May block: what is decided before
+ * it, by the clock or by the database's word, is old after it. */
+void sweep_db_reconnect(struct sweep *sweep);
 /* Sends what there is to say, unless something is under way. force: record even few results. */
 void sweep_db_send(struct sweep *sweep, bool force);
 /* Reads what came, and acts on it. */

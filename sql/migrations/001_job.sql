@@ -106,7 +106,7 @@ comment on column harpsweep.job.attempts is 'Claims made by runs. Only ever grow
 comment on column harpsweep.job.failures is 'Attempts that failed and count. A daemon that is down does not count.';
 comment on column harpsweep.job.rechecks is 'How often the image was found in use.';
 comment on column harpsweep.job.lost_claims is 'Claims in a row of which no result was ever recorded (the run died).';
-comment on column harpsweep.job.claim_token is 'Random number of the run that claimed the row last.';
+comment on column harpsweep.job.claim_token is 'Which claim of which run the row is in: the run''s token, its last 8 digits counting the run''s claims.';
 comment on column harpsweep.job.claimed_by is 'host:pid of that run, for people.';
 comment on column harpsweep.job.claimed_at is 'When it was claimed last.';
 comment on column harpsweep.job.end_wanted is 'kept or cancelled: was asked for while a run worked on the row, and takes effect when that attempt ends without having deleted the image.';
@@ -161,7 +161,7 @@ create table harpsweep.run (
 );
 comment on table harpsweep.run is 'Runs that did work, one row each, written when the run ends. A run that died has none; its jobs come back by themselves.';
 comment on column harpsweep.run.id is 'Number of the run.';
-comment on column harpsweep.run.token is 'The claim_token of its claims.';
+comment on column harpsweep.run.token is 'Random number; the claim_token of its claims starts with the same 28 characters.';
 comment on column harpsweep.run.host is 'Host that it ran on.';
 comment on column harpsweep.run.pid is 'Its process ID there.';
 comment on column harpsweep.run.version is 'Version of harpsweep.';

@@ -4,15 +4,16 @@
 -- $1 text[] daemons to claim from        $2 int[] how many jobs for each
 -- $3 text only this app (null: all)      $4 bool cleanup is enabled (else only choice now)
 -- $5 int grace in hours for rows that name none
--- $6 uuid token of the run               $7 text host:pid of the run
+-- $6 uuid token of this claim            $7 text host:pid of the run
 -- $8 bigint lease in milliseconds        $9 int max_failures
 -- $10 int schema version that this statement was written for: with any other it does nothing
 -- $11 int keep_previous                  $12 bool protect_unpullable
 -- $13 bool the name is deleted, whichever image it leads to (verify = no)
 --
 -- Result, one row per kind:
---   job      a claimed job; with another state than claimed it ended instead. hold: why it must not go on,
---            delay_s: look again after so many seconds (null: in_use_recheck_hours)
+--   job      a claimed job. hold: why it must not go on, delay_s: look again after so many seconds
+--            (null: in_use_recheck_hours)
+--   ended    a job that was due and became final instead, with its state
 --   planned  daemon, number: new rows of that daemon that got their grace
 with ask as materialized (
     select a.daemon, a.slots
@@ -57,10 +58,12 @@ planned as (
     returning j.daemon
 ),
 picked as materialized (
-    select p.id
+    -- ends: it is not tried once more. keep() or cancel() was told "maybe too late" and no result came,
+    -- or the runs that tried it die.
+    select p.id, p.end_wanted is not null or (p.state = 'claimed' and p.lost_claims + 1 >= $9::int) as ends
       from ask a
            cross join lateral (
-               select j.id
+               select j.id, j.end_wanted, j.state, j.lost_claims
                  from harpsweep.job j
                 where j.daemon = a.daemon
                   and j.next_at > '-infinity'
@@ -75,35 +78,42 @@ picked as materialized (
 ),
 claimed as (
     update harpsweep.job j
-       set (state, next_at, attempts, lost_claims, claim_token, claimed_by, claimed_at, end_wanted,
-            finished_at, last_error) = (
-           select n.state,
-                  case n.state
-                      when 'claimed' then now() + $8::bigint * interval '1 millisecond' end,
-                  j.attempts + (n.state = 'claimed')::int,
-                  j.lost_claims + (j.state = 'claimed' and j.end_wanted is null)::int,
-                  case n.state when 'claimed' then $6::uuid else j.claim_token end,
-                  case n.state when 'claimed' then $7::text else j.claimed_by end,
-                  case n.state when 'claimed' then now() else j.claimed_at end,
-                  null::harpsweep.job_state,
-                  case when n.state <> 'claimed' then now() end,
-                  case n.state when 'failed' then format('claimed %s times in a row without a result: '
-                                                         'the runs died', j.lost_claims + 1)
-                               else j.last_error end
-             from (select case when j.end_wanted is not null then j.end_wanted
-                               when j.state = 'claimed' and j.lost_claims + 1 >= $9::int
-                                   then 'failed'::harpsweep.job_state
-                               else 'claimed'::harpsweep.job_state end as state) n)
-     where j.id = any (array(select p.id from picked p))
+       set state = 'claimed',
+           next_at = now() + $8::bigint * interval '1 millisecond',
+           attempts = j.attempts + 1,
+           lost_claims = j.lost_claims + (j.state = 'claimed')::int,
+           claim_token = $6::uuid,
+           claimed_by = $7::text,
+           claimed_at = now()
+     where j.id = any (array(select p.id from picked p where not p.ends))
     returning j.id, j.daemon, j.appid, j.image_ref, j.image_id, j.choice, j.orphaned_at,
-              j.attempts, j.state, j.not_before, j.protocol, j.host, j.docker_socket_port
+              j.attempts, j.not_before, j.protocol, j.host, j.docker_socket_port
+),
+-- Without a token: a result that comes after all is told that it is too late.
+ended as (
+    update harpsweep.job j
+       set state = coalesce(j.end_wanted, 'failed'),
+           next_at = null,
+           lost_claims = j.lost_claims + (j.end_wanted is null)::int,
+           claim_token = null,
+           end_wanted = null,
+           finished_at = now(),
+           last_error = case when j.end_wanted is null
+                             then format('claimed %s times in a row without a result: the runs died',
+                                         j.lost_claims + 1)
+                             else j.last_error end
+     where j.id = any (array(select p.id from picked p where p.ends))
+    returning j.id, j.daemon, j.state
 )
-select 'job' as kind, c.daemon, c.id as number, c.attempts, c.state::text, c.appid, c.image_ref,
+select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref,
        c.image_id, c.choice, (extract(epoch from c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
        c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s, c.not_before
   from claimed c
-       left join harpsweep.held(array(select f.id from claimed f where f.state = 'claimed'), '{}',
-                                $11::int, $12::bool, $13::bool) h on h.id = c.id
+       left join harpsweep.held(array(select f.id from claimed f), '{}', $11::int, $12::bool, $13::bool) h
+              on h.id = c.id
+union all
+select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null, null, null
+  from ended e
 union all
 select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null, null, null
   from planned p group by p.daemon

@@ -1,22 +1,23 @@
 -- Records results of claimed jobs. A result counts only while its claim does: token and attempt must
 -- both be the row's. Whoever comes late changes nothing and is told so.
 --
--- $1 uuid token of the run
+-- $1 uuid[] tokens of the claims
 -- $2 bigint[] ids         $3 int[] attempts     $4 text[] done, wait, hold, retry, fail, release
 -- $5 text[] final state of a done one           $6 int[] HTTP status (null: none)
 -- $7 bigint[] bytes freed $8 text[] reasons     $9 bigint[] duration in milliseconds
 -- $10 int[] least delay of a retry, or the delay of a hold (0: in_use_recheck_hours), in seconds
 -- $11 int in_use_recheck_hours  $12 int in_use_max_rechecks  $13 int max_failures
 --
--- Result, in the order of the arrays: id, outcome (recorded; already: this very result stands there, its acknowledgement was
--- lost; late: the row is somebody else's now), state, beside text (an app whose deploy began on the same engine
--- while the image was being deleted).
+-- Result, in the order of the arrays: id, outcome (recorded; already: this very result stands there, its
+-- acknowledgement was lost; late: the row is somebody else's now), state, beside text (an app whose deploy
+-- began on the same engine while the image was being deleted).
 with result as materialized (
-    select r.id, r.attempt, r.action, r.final, r.http_status, r.bytes, r.reason, r.duration_ms,
-           r.min_delay, r.place
-      from unnest($2::bigint[], $3::int[], $4::text[], $5::text[], $6::int[], $7::bigint[],
+    -- gone: nothing is left to keep, whatever was asked for meanwhile.
+    select r.token, r.id, r.attempt, r.action, r.final, r.http_status, r.bytes, r.reason, r.duration_ms,
+           r.min_delay, r.place, coalesce(r.final in ('removed', 'untagged', 'absent'), false) as gone
+      from unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::int[], $7::bigint[],
                   $8::text[], $9::bigint[], $10::int[]) with ordinality
-           as r(id, attempt, action, final, http_status, bytes, reason, duration_ms, min_delay,
+           as r(token, id, attempt, action, final, http_status, bytes, reason, duration_ms, min_delay,
                 place)
 ),
 -- A deploy that runs beside a delete began after the last look at Nextcloud's tables.
@@ -26,8 +27,36 @@ beside as materialized (
                array(select r.id from result r where r.final in ('removed', 'untagged'))) b
 ),
 -- Everything but the result comes from the row itself as it is when it is changed. The rows are found by
--- their primary key, whatever the statistics say: `= any` is an array whose length the planner knows.
-recorded as (
+-- their primary key, whatever the statistics say. Whether the claim is still this one stands in a case,
+-- because the planner would else expect one row to pass, and look for its result in the whole list: once
+-- per row.
+gone as (
+    update harpsweep.job j
+       set state = r.final::harpsweep.job_state,
+           next_at = null,
+           lost_claims = 0,
+           end_wanted = null,
+           finished_at = now(),
+           http_status = r.http_status,
+           bytes_freed = r.bytes,
+           duration_ms = r.duration_ms,
+           last_error = null,
+           hold_reason = case when r.beside is null then r.reason
+                              else concat_ws('; ', nullif(r.reason, ''),
+                                             format('a deploy of app %s began on this engine while the image was '
+                                                    'being deleted: if it failed, deploy it again', r.beside)) end
+      from (select s.token, s.id, s.attempt, s.final, s.http_status, s.bytes, s.reason, s.duration_ms,
+                   b.appid as beside
+              from result s
+                   left join beside b on b.id = s.id
+             where s.gone) r
+     where j.id = r.id
+       and j.id = any (array(select s.id from result s where s.gone))
+       and case when j.state = 'claimed' and j.claim_token = r.token and j.attempts = r.attempt
+                then true else false end
+    returning j.id, j.state, r.beside
+),
+other as (
     update harpsweep.job j
        set (state, next_at, failures, rechecks, lost_claims, end_wanted, finished_at, http_status,
             bytes_freed, duration_ms, last_error, hold_reason) = (
@@ -54,31 +83,27 @@ recorded as (
                        else j.last_error end,
                   case when n.state in ('kept', 'cancelled') then j.hold_reason
                        when r.action in ('retry', 'fail') then null
-                       when r.beside is null then r.reason
-                       else concat_ws('; ', nullif(r.reason, ''),
-                                      format('a deploy of app %s began on this engine while the image was '
-                                             'being deleted: if it failed, deploy it again', r.beside)) end
-             from (select case when r.action = 'done' then r.final::harpsweep.job_state
-                               when j.end_wanted is not null then j.end_wanted
+                       else r.reason end
+             from (select case when j.end_wanted is not null then j.end_wanted
+                               when r.action = 'done' then r.final::harpsweep.job_state
                                when r.action = 'fail' then 'failed'
                                when r.action = 'retry' and j.failures + 1 >= $13::int then 'failed'
                                when r.action = 'wait' and j.rechecks + 1 >= $12::int then 'in_use'
                                else 'pending' end::harpsweep.job_state as state) n)
-      from (select s.id, s.attempt, s.action, s.final, s.http_status, s.bytes, s.reason,
-                   s.duration_ms, s.min_delay, b.appid as beside
-              from result s
-                   left join beside b on b.id = s.id) r
-     where j.id = r.id
-       and j.id = any ($2::bigint[])
-       -- As a case, because the planner would else expect one row to pass, and look for its result in the
-       -- whole list: once per row.
-       and case when j.state = 'claimed' and j.claim_token = $1::uuid and j.attempts = r.attempt
+      from result r
+     where not r.gone
+       and j.id = r.id
+       and j.id = any (array(select s.id from result s where not s.gone))
+       and case when j.state = 'claimed' and j.claim_token = r.token and j.attempts = r.attempt
                 then true else false end
-    returning j.id, j.state, r.beside
+    returning j.id, j.state, null::text as beside
+),
+recorded as (
+    select id, state, beside from gone union all select id, state, beside from other
 )
 select r.id,
        case when d.id is not null then 'recorded'
-            when j.claim_token = $1::uuid and j.attempts = r.attempt and j.state <> 'claimed'
+            when j.claim_token = r.token and j.attempts = r.attempt and j.state <> 'claimed'
                 then 'already'
             else 'late' end as outcome,
        coalesce(d.state, j.state)::text as state,

@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 
-from harness.rows import SCHEMA_VERSION
+from harness.rows import SCHEMA_VERSION, job, one, schedule
 
 QUERIES = sorted((pathlib.Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))
 HISTORY = 50_000
@@ -90,6 +90,15 @@ def literal(value):
     return "'" + value + "'"
 
 
+def execute(connection, name, *arguments):
+    """What a run gets, as rows."""
+    connection.execute(f"prepare {name}_q as {text_of(name)}")
+    try:
+        return connection.execute(f"execute {name}_q ({', '.join(map(literal, arguments))})").fetchall()
+    finally:
+        connection.execute(f"deallocate {name}_q")
+
+
 def explain(connection, name, *arguments):
     """The nodes of the plan that a run gets, with what they touched; everything is undone."""
     with connection.transaction(force_rollback=True):
@@ -165,7 +174,7 @@ def test_a_record_goes_by_the_primary_key(filled):
         [TOKEN])] or [1]
     count = len(ids)
     nodes = explain(
-        filled, "record", TOKEN, ids, [1] * count, ["done"] * count, ["removed"] * count, [200] * count, [5] * count,
+        filled, "record", [TOKEN] * count, ids, [1] * count, ["done"] * count, ["removed"] * count, [200] * count, [5] * count,
         [None] * count, [3] * count, [0] * count, 24, 7, 20,
     )
     assert_by_index(nodes, "job_pkey")
@@ -173,7 +182,82 @@ def test_a_record_goes_by_the_primary_key(filled):
 
 
 def test_a_confirmation_goes_by_the_primary_key(filled):
-    assert_by_index(explain(filled, "confirm", TOKEN, [1, 2, 3], [1, 1, 1], [None, None, None], 0, True, False), "job_pkey")
+    assert_by_index(explain(filled, "confirm", [TOKEN] * 3, [1, 2, 3], [1, 1, 1], [None, None, None], 0, True, False), "job_pkey")
+
+
+class TestRecord:
+    """Whose result counts, and what it wins against."""
+
+    OTHER = str(uuid.UUID(int=8))
+
+    @pytest.fixture
+    def claimed(self, connection):
+        number = schedule(connection, choice="now")
+        assert [row[:3] for row in self.claim(connection)] == [("job", "d", number)]
+        return number
+
+    @staticmethod
+    def claim(connection, token=TOKEN):
+        found = [row for row in execute(connection, "claim", ["d"], [9], None, True, 24, token, "host:1", 120_000, 20,
+                                        SCHEMA_VERSION, 0, True, False) if row[0] != "planned"]
+        if not found:  # what was planned in this very statement is due for the next
+            found = execute(connection, "claim", ["d"], [9], None, True, 24, token, "host:1", 120_000, 20,
+                            SCHEMA_VERSION, 0, True, False)
+        return found
+
+    @staticmethod
+    def record(connection, number, action, final=None, token=TOKEN, attempt=1):
+        return execute(connection, "record", [token], [number], [attempt], [action], [final], [200], [5], [None], [3], [0],
+                       24, 7, 20)
+
+    def test_of_the_claim_that_holds(self, connection, claimed):
+        assert self.record(connection, claimed, "done", "removed") == [(claimed, "recorded", "removed", None)]
+        assert self.record(connection, claimed, "done", "removed") == [(claimed, "already", "removed", None)]
+
+    def test_of_another_claim_with_the_same_attempt(self, connection, claimed):
+        """A failover lost the first claim, and with it the number of its attempt: also the same run's next claim
+        has a token of its own."""
+        connection.execute("update harpsweep.job set claim_token = %s", (self.OTHER,))
+        assert self.record(connection, claimed, "done", "removed") == [(claimed, "late", "claimed", None)]
+        assert execute(connection, "confirm", [TOKEN], [claimed], [1], [None], 0, True, False)[0][1] is False
+        assert execute(connection, "confirm", [self.OTHER], [claimed], [1], [None], 0, True, False)[0][1] is True
+
+    def test_of_an_attempt_that_is_over(self, connection, claimed):
+        self.record(connection, claimed, "release")
+        self.claim(connection)
+        assert self.record(connection, claimed, "done", "removed") == [(claimed, "late", "claimed", None)]
+        assert self.record(connection, claimed, "done", "removed", attempt=2) == [(claimed, "recorded", "removed", None)]
+
+    def test_of_a_claim_that_ended_by_itself(self, connection, claimed):
+        """Its run was taken for dead, and the wish to keep the image was granted: what it has to tell is news."""
+        assert one(connection, "select harpsweep.keep('d', 'app')") == 0
+        connection.execute("update harpsweep.job set next_at = not_before")
+        assert [row[:1] + row[2:5] for row in self.claim(connection, self.OTHER)] == [("ended", claimed, None, "kept")]
+        assert self.record(connection, claimed, "done", "removed") == [(claimed, "late", "kept", None)]
+
+    @pytest.mark.parametrize("final,state", [("removed", "removed"), ("untagged", "untagged"), ("absent", "absent"),
+                                             ("unsupported", "kept")])
+    def test_that_is_done_wins_against_keep_where_nothing_is_left_to_keep(self, connection, claimed, final, state):
+        assert one(connection, "select harpsweep.keep('d', 'app')") == 0
+        assert self.record(connection, claimed, "done", final) == [(claimed, "recorded", state, None)]
+        row = job(connection, claimed)
+        assert (row["state"], row["end_wanted"]) == (state, None)
+        assert (row["hold_reason"] is not None) == (state == "kept")
+
+    @pytest.mark.parametrize("action", ["wait", "hold", "retry", "fail", "release"])
+    def test_of_every_other_kind_grants_keep(self, connection, claimed, action):
+        assert one(connection, "select harpsweep.keep('d', 'app')") == 0
+        assert self.record(connection, claimed, action) == [(claimed, "recorded", "kept", None)]
+
+    def test_of_several_at_once(self, connection, claimed):
+        other = schedule(connection, image="app:2", choice="now")
+        self.claim(connection, self.OTHER)
+        found = execute(connection, "record", [TOKEN, self.OTHER, TOKEN], [claimed, other, 0], [1, 1, 1],
+                        ["done", "retry", "done"], ["absent", None, "removed"], [404, 500, 200], [0, None, 7],
+                        [None, "HTTP 500", None], [3, 4, 5], [0, 0, 0], 24, 7, 20)
+        assert found == [(claimed, "recorded", "absent", None), (other, "recorded", "pending", None),
+                         (0, "late", None, None)]
+        assert (job(connection, other)["last_error"], job(connection, other)["failures"]) == ("HTTP 500", 1)
 
 
 def test_pruning_goes_by_age(filled):

@@ -1,7 +1,9 @@
 """Runs that die, that are overtaken, that are told to stop: the interleavings are forced with the stand-in's delays."""
 
 import os
+import re
 import signal
+import socket
 import time
 
 import pytest
@@ -105,6 +107,20 @@ class TestLateWriters:
         assert f"result came too late and changed nothing: job={number} " in err
         assert job(connection, number) == second
 
+    def test_what_was_kept_for_a_run_that_seemed_dead_stays_kept(self, program, slow, connection):
+        """And the run that lives after all says what it did."""
+        slow.add_image("app:1")
+        number = schedule(connection)
+        run = program.start("run")
+        wait_for(lambda: slow.log("remove"))
+        assert one(connection, "select harpsweep.keep('harp', 'app')") == 0
+        expire_leases(connection)
+        program("run")
+        assert job(connection, number)["state"] == "kept"
+        _, err = run.communicate(timeout=30)
+        assert f"result came too late and changed nothing: job={number} image=app:1 result=removed state=kept" in err
+        assert job(connection, number)["state"] == "kept"
+
     def test_scheduling_anew_fences_the_claim_off(self, program, slow, connection):
         slow.add_image("app:1")
         number = schedule(connection)
@@ -163,6 +179,42 @@ class TestChangesOfMind:
         program("run")
         assert job(connection, number)["state"] == "kept"
         assert not harp.log("remove")
+
+
+class TestSlowReconnect:
+    """Connecting again may take a while; what was decided before it is not carried out after it."""
+
+    @pytest.fixture
+    def silent_host(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(8)
+            yield listener.getsockname()[1]
+
+    def test_no_delete_on_an_old_word(self, program, harp, cluster, database, connection, silent_host):
+        conninfo = cluster.tcp_conninfo(database.name)
+        port = re.search(r"port='?(\d+)", conninfo).group(1)
+        conninfo = re.sub(r"host='?[^ ']+'?", "host=127.0.0.1,127.0.0.1", conninfo)
+        conninfo = re.sub(r"port='?\d+'?", f"port={silent_host},{port}", conninfo)
+        program.sections["database"]["conninfo"] = conninfo + " connect_timeout=3"
+        program.sections["run"]["max_parallel"] = 1
+        program.sections["cleanup"]["verify"] = "no"
+        for number in range(200):  # each begins when the one before is answered: one would right before connecting
+            harp.add_image(f"app:{number}")
+            schedule(connection, image=f"app:{number}")
+        harp.fault(kind="remove", delay=0.02, effect=True)
+        run = program.start("run")
+        wait_for(lambda: len(harp.log("remove")) >= 30, 20)
+        wait_for(lambda: one(connection, "select clock_timestamp() - max(claimed_at) < interval '100 ms' from harpsweep.job"))
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'harpsweep'")
+        time.sleep(0.7)
+        connection.execute("select harpsweep.keep('harp', 'app')")
+        assert one(connection, "select count(*) from harpsweep.job where end_wanted = 'kept'") >= 2
+        kept_at = time.time()
+        run.communicate(timeout=60)
+        assert [entry for entry in harp.log("remove") if entry["begin"] > kept_at + 1] == []
+        states = dict(connection.execute("select state::text, count(*) from harpsweep.job group by 1").fetchall())
+        assert set(states) == {"removed", "kept"} and states["kept"] == len(harp.images())
 
 
 class TestLimits:
