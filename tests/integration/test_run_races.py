@@ -94,7 +94,7 @@ class TestLateWriters:
     def test_a_run_whose_lease_was_taken_over_changes_nothing(self, program, slow, connection):
         slow.add_image("app:1")
         number = schedule(connection)
-        run = program.start("run")
+        run = program.start("run", "--max-jobs", "1")  # or it might be the one that takes it over
         wait_for(lambda: slow.log("remove"))
         slow.clear_faults()
         slow.drop_image("app:1")
@@ -111,7 +111,7 @@ class TestLateWriters:
         """And the run that lives after all says what it did."""
         slow.add_image("app:1")
         number = schedule(connection)
-        run = program.start("run")
+        run = program.start("run", "--max-jobs", "1")
         wait_for(lambda: slow.log("remove"))
         assert one(connection, "select harpsweep.keep('harp', 'app')") == 0
         expire_leases(connection)
