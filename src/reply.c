@@ -12,6 +12,8 @@
 #define REPLY_DEPTH_MAX 24
 /* What a double holds exactly; no image is nearly as large. */
 #define REPLY_BYTES_MAX (INT64_C(1) << 53)
+/* "-rc.10", ".dev12": no release has more behind its numbers. */
+#define REPLY_SUFFIX_MAX 8
 
 /* NULL where body is not exactly one JSON object. */
 static json_t *
@@ -109,12 +111,22 @@ reply_info_of_text(const json_t *version, char text[32])
 {
     static const int first[3] = {0, 4, 1}; /* the first that has image_remove */
     const char *value = json_string_value(version);
+    const char *suffix;
     int parts[3];
 
-    if (json_string_length(version) > 31 || !reply_text_parse_version(value, parts)) {
+    if (json_string_length(version) > 31) {
         return REPLY_INFO_UNKNOWN;
     }
-    (void)snprintf(text, 32, "%s", value);
+    suffix = reply_text_parse_version(value, parts);
+    if (suffix == NULL) {
+        return REPLY_INFO_UNKNOWN;
+    }
+    if (strlen(suffix) > REPLY_SUFFIX_MAX) {
+        /* It might be a key that was sent; the version goes to the database. */
+        (void)snprintf(text, 32, "%d.%d.%d", parts[0], parts[1], parts[2]);
+    } else {
+        (void)snprintf(text, 32, "%s", value);
+    }
     for (int i = 0; i < 3; i++) {
         if (parts[i] != first[i]) {
             return parts[i] > first[i] ? REPLY_INFO_OK : REPLY_INFO_TOO_OLD;

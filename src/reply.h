@@ -36,7 +36,7 @@ enum reply_info_kind {
 
 struct reply_info {
     enum reply_info_kind kind;
-    char version[32]; /* as HaRP wrote it; "" where it did not */
+    char version[32]; /* as HaRP wrote it, without a long suffix; "" where it did not */
 };
 
 struct reply_info reply_info_parse(const char *body, size_t length);

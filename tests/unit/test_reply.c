@@ -184,6 +184,11 @@ info_versions(void **state)
     expect_info("{\"version\": \"1.0\"}", REPLY_INFO_OK, "1.0");
     expect_info("{\"version\": \"0.5.0-rc1\"}", REPLY_INFO_OK, "0.5.0-rc1");
     expect_info("{\"version\": \"0.5.0.dev1\"}", REPLY_INFO_OK, "0.5.0.dev1");
+    /* What is longer than any release's suffix may be the key that was sent. */
+    expect_info("{\"version\": \"0.5.0-beta.12\"}", REPLY_INFO_OK, "0.5.0-beta.12");
+    expect_info("{\"version\": \"0.5-test-shared-key\"}", REPLY_INFO_OK, "0.5.0");
+    expect_info("{\"version\": \"0.4.4.1234567890\", \"docker\": false}", REPLY_INFO_NO_DOCKER,
+                "0.4.4");
     expect_info("{\"version\": \"0.4.0\"}", REPLY_INFO_TOO_OLD, "0.4.0");
     expect_info("{\"version\": \"0.3.99\"}", REPLY_INFO_TOO_OLD, "0.3.99");
     expect_info("{\"version\": \"0.4.4\", \"docker\": false}", REPLY_INFO_NO_DOCKER, "0.4.4");
