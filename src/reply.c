@@ -22,7 +22,9 @@ reply_parse_object(const char *body, size_t length)
     json_error_t error;
     json_t *root;
 
-    if (!reply_text_is_shallow(body, length, REPLY_DEPTH_MAX)) {
+    /* jansson swallows a NUL behind a number. */
+    if (memchr(body, '\0', length) != NULL ||
+        !reply_text_is_shallow(body, length, REPLY_DEPTH_MAX)) {
         return NULL;
     }
     root = json_loadb(body, length, JSON_REJECT_DUPLICATES, &error);

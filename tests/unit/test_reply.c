@@ -109,8 +109,11 @@ removal_with_a_nul(void **state)
 {
     static const char inside[] = "{\"deleted\":true,\0\"bytes_freed\":1}";
     static const char after[] = "{\"deleted\":true,\"bytes_freed\":1}\0";
+    static const char behind_a_number[] = "{\"deleted\":true,\"bytes_freed\":1\0}";
 
     (void)state;
+    assert_int_equal(reply_removal_parse(behind_a_number, sizeof behind_a_number - 1).kind,
+                     REPLY_REMOVAL_UNKNOWN);
     assert_int_equal(reply_removal_parse(inside, sizeof inside - 1).kind, REPLY_REMOVAL_UNKNOWN);
     assert_int_equal(reply_removal_parse(after, sizeof after - 1).kind, REPLY_REMOVAL_UNKNOWN);
 }
