@@ -1,4 +1,5 @@
 #define _DEFAULT_SOURCE /* explicit_bzero */
+#include "http_loader.h"
 #include "http_slot.h"
 #include "mem.h"
 
@@ -173,8 +174,11 @@ http_is_same_text(const char *a, const char *b)
 bool
 http_curl_begin(struct http_slot *slot, const struct http_request *request)
 {
-    if ((slot->handle == NULL || !http_is_same_text(slot->ca_file, request->ca_file)) &&
-        !http_make_handle(slot, request->ca_file)) {
+    bool fresh = slot->handle == NULL || !http_is_same_text(slot->ca_file, request->ca_file) ||
+                 http_loader_has_stale_header();
+
+    /* Connections are the multi handle's: a new handle goes on with them. */
+    if (fresh && !http_make_handle(slot, request->ca_file)) {
         return false;
     }
     if (!http_make_headers(slot, request) || !http_set_request(slot, request) ||

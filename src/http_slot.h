@@ -22,8 +22,8 @@ enum http_place {
 struct http_slot {
     struct http *http;
     enum http_place place;
-    void *handle;               /* libcurl's; used again and again; NULL before the first time */
-    char *ca_file;              /* as set in the handle */
+    void *handle;  /* libcurl's; used again where that is safe; NULL before the first time */
+    char *ca_file; /* as set in the handle */
     struct curl_slist *headers; /* of the request under way */
     void *user;
     int64_t begun_ms;
