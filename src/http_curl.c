@@ -32,6 +32,21 @@ http_on_body(char *data, size_t size, size_t count, void *context)
     return http_take_body(context, data, size * count) ? size * count : 0;
 }
 
+static int
+http_on_open(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)purpose;
+    http_multi_opened(context, fd);
+    return CURL_SOCKOPT_OK;
+}
+
+static int
+http_on_close(void *context, curl_socket_t fd)
+{
+    http_multi_close_socket(context, fd);
+    return 0;
+}
+
 /* Sets one option and remembers whether libcurl took all of them. */
 #define HTTP_SET(ok, handle, option, value) \
     ((ok) = curl_easy_setopt((handle), (option), (value)) == CURLE_OK && (ok))
@@ -78,6 +93,10 @@ http_make_handle(struct http_slot *slot, const char *ca_file)
         HTTP_SET(ok, handle, CURLOPT_HEADERDATA, slot);
         HTTP_SET(ok, handle, CURLOPT_WRITEFUNCTION, http_on_body);
         HTTP_SET(ok, handle, CURLOPT_WRITEDATA, slot);
+        HTTP_SET(ok, handle, CURLOPT_SOCKOPTFUNCTION, http_on_open);
+        HTTP_SET(ok, handle, CURLOPT_SOCKOPTDATA, slot->http);
+        HTTP_SET(ok, handle, CURLOPT_CLOSESOCKETFUNCTION, http_on_close);
+        HTTP_SET(ok, handle, CURLOPT_CLOSESOCKETDATA, slot->http);
     }
     if (ok && ca_file != NULL) {
         HTTP_SET(ok, handle, CURLOPT_CAINFO, ca_file);
