@@ -10,8 +10,9 @@
 
 /* An inspect nests five deep; jansson alone would follow 2048 levels on the stack. */
 #define REPLY_DEPTH_MAX 24
-/* What a double holds exactly; no image is nearly as large. */
-#define REPLY_BYTES_MAX (INT64_C(1) << 53)
+/* 8 TiB: no image is nearly as large, and the sum over a million of them is still an int64_t, here
+ * and in SQL. */
+#define REPLY_BYTES_MAX (INT64_C(1) << 43)
 /* "-rc.10", ".dev12": no release has more behind its numbers. */
 #define REPLY_SUFFIX_MAX 8
 

@@ -32,8 +32,8 @@ removal_as_harp_says_it(void **state)
     (void)state;
     expect_removal("{\"deleted\": true, \"bytes_freed\": 5000}", REPLY_REMOVAL_DELETED, 5000);
     expect_removal("{\"deleted\": true, \"bytes_freed\": 0}", REPLY_REMOVAL_DELETED, 0);
-    expect_removal("{\"deleted\": true, \"bytes_freed\": 9007199254740992}", REPLY_REMOVAL_DELETED,
-                   INT64_C(9007199254740992));
+    expect_removal("{\"deleted\": true, \"bytes_freed\": 8796093022208}", REPLY_REMOVAL_DELETED,
+                   INT64_C(8796093022208));
     expect_removal("{\"deleted\": true, \"bytes_freed\": 0, \"reason\": \"not_found\"}",
                    REPLY_REMOVAL_NOT_FOUND, 0);
     expect_removal("{\"deleted\": false, \"reason\": \"in_use\"}", REPLY_REMOVAL_IN_USE, 0);
@@ -70,6 +70,7 @@ removal_hostile(void **state)
         "{\"deleted\":true,\"bytes_freed\":NaN}",
         "{\"deleted\":true,\"bytes_freed\":Infinity}",
         "{\"deleted\":true,\"bytes_freed\":-1}",
+        "{\"deleted\":true,\"bytes_freed\":8796093022209}",
         "{\"deleted\":true,\"bytes_freed\":9007199254740993}",
         "{\"deleted\":true,\"bytes_freed\":9223372036854775807}",
         "{\"deleted\":true,\"bytes_freed\":9223372036854775808}",
@@ -299,6 +300,7 @@ image_hostile(void **state)
         "{\"Id\":\"" ID "\",\"Size\":-1}",
         "{\"Id\":\"" ID "\",\"Size\":\"1\"}",
         "{\"Id\":\"" ID "\",\"Size\":1.5}",
+        "{\"Id\":\"" ID "\",\"Size\":8796093022209}",
         "{\"Id\":\"" ID "\",\"RepoTags\":\"a:1\"}",
         "{\"Id\":\"" ID "\",\"RepoTags\":[1]}",
         "{\"Id\":\"" ID "\",\"RepoTags\":{}}",
