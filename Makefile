@@ -1,7 +1,8 @@
 # harpsweep. `make` builds bin/harpsweep; `make help` tells the rest.
 #
 # Objects go to build/VARIANT/, so that variants never mix: release (what is installed), san (address
-# and undefined behaviour sanitizers), cover (gcov), analyze (gcc -fanalyzer), clang (the other compiler).
+# and undefined behaviour sanitizers), cover (gcov), analyze (gcc -fanalyzer), clang (the other compiler),
+# fuzz (clang's libFuzzer with both sanitizers).
 
 VERSION := 0.1.0
 VARIANT := release
@@ -86,6 +87,7 @@ SOURCES := \
 
 QUERIES := $(sort $(wildcard sql/queries/*.sql))
 TESTS   := $(sort $(wildcard tests/unit/test_*.c))
+FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 SCHEMA_VERSION := $(shell ls sql/migrations | sed -n 's/^0*\([0-9][0-9]*\)_.*\.sql$$/\1/p' | sort -n | tail -n 1)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
@@ -104,6 +106,7 @@ OPTIMIZE_clang   := -O2 -g $(HARDENING)
 OPTIMIZE_analyze := -O2 -fanalyzer
 OPTIMIZE_san     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPTIMIZE_cover   := -O0 -g --coverage
+OPTIMIZE_fuzz    := -O2 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 B := build/$(VARIANT)
 Q := $(if $(V),,@)# make V=1 shows the commands
@@ -117,10 +120,11 @@ CURL_SONAME := $(shell readelf -d "$$(pkg-config --variable=libdir libcurl)/libc
 LIBRARY_FLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
-FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch])
+FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
 
-.PHONY: all objects check unit san valgrind integration integration-san model cover bench lint lint-c lint-sh \
+.PHONY: all objects check unit san valgrind integration integration-san model cover bench \
+	fuzz fuzz-smoke fuzz-programs lint lint-c lint-sh \
 	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
 .DELETE_ON_ERROR:
 
@@ -159,7 +163,7 @@ build/queries.h: $(QUERIES) sql/embed.awk
 needs:
 	@DEPS=no bin/deps build
 
--include $(OBJECTS:.o=.d) $(TESTS:%.c=$(B)/%.d)
+-include $(OBJECTS:.o=.d) $(TESTS:%.c=$(B)/%.d) $(FUZZERS:%.c=$(B)/%.d)
 .SECONDARY:
 
 objects: $(OBJECTS)
@@ -205,6 +209,25 @@ build/bench/%: tests/bench/%.c | needs
 
 bench: bin/harpsweep $(BENCH_PROGRAMS)
 	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+
+# Fuzzing: FUZZ_RUNS executions of each target, but of `http`, which needs a connection for each, only
+# what it does in FUZZ_HTTP_SECONDS. FUZZ_TARGETS="conf cli" leaves the others out.
+FUZZ_RUNS         ?= 10000000
+FUZZ_HTTP_SECONDS ?= 300
+FUZZ_TARGETS      := $(FUZZERS:tests/fuzz/fuzz_%.c=%)
+FUZZ_PROGRAMS     := $(FUZZERS:tests/fuzz/%.c=$(B)/%)
+
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libharpsweep.a
+	@echo "  link $@"
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lm
+
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+fuzz fuzz-smoke:
+	@bin/deps fuzz
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-programs
+	$(PYTHON) tests/fuzz/run.py $(if $(findstring smoke,$@),--smoke,--runs $(FUZZ_RUNS) \
+		--http-seconds $(FUZZ_HTTP_SECONDS)) $(FUZZ_ARGS) $(FUZZ_TARGETS)
 
 # Lint
 
@@ -257,7 +280,7 @@ clean:
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, cover and bench, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, cover, fuzz and bench, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -269,6 +292,8 @@ help:
 	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
 	@echo 'make format         formats the C sources'
 	@echo 'make cover          tests with gcov, and what they reach'
+	@echo 'make fuzz           fuzzing with clang'"'"'s libFuzzer: FUZZ_RUNS=$(FUZZ_RUNS) executions of each target'
+	@echo 'make fuzz-smoke     replays its corpus, and a few executions more'
 	@echo 'make bench          the benchmark'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR'
 	@echo 'make clean          removes what was built'

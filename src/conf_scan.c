@@ -90,6 +90,19 @@ conf_scan_characters(const struct conf_scan *scan, const char *text, int line, s
     return true;
 }
 
+/* White space at an end of a section's name, or of the name behind its first colon: a daemon of
+ * that name would never be found. */
+static bool
+conf_has_edge(const char *name)
+{
+    const char *colon = strchr(name, ':');
+    const char *inner = colon == NULL ? name : colon + 1;
+    size_t length = strlen(name);
+
+    return strspn(name, " \t") > 0 || strspn(inner, " \t") > 0 ||
+           (length > 0 && strchr(" \t", name[length - 1]) != NULL);
+}
+
 static bool
 conf_scan_section(struct conf_scan *scan, char *text, int line, struct err *err)
 {
@@ -105,6 +118,10 @@ conf_scan_section(struct conf_scan *scan, char *text, int line, struct err *err)
     text++;
     if (strlen(text) > CONF_SECTION_MAX) {
         return conf_line_error(scan, line, err, "a section's name has at most 49 bytes");
+    }
+    if (conf_has_edge(text)) {
+        return conf_line_error(scan, line, err,
+                               "white space would be a part of the section's name");
     }
     for (size_t i = 0; i < scan->section_count; i++) {
         if (strcmp(scan->sections[i].name, text) == 0) {

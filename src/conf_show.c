@@ -1,4 +1,5 @@
 /* Options and their values in words. */
+#include "buf.h"
 #include "conf_table.h"
 #include "mem.h"
 
@@ -57,56 +58,139 @@ conf_option_text(size_t index)
     return text;
 }
 
-/* Where the value of key stands in a connection string of the form key=value or of a URI's
- * parameters; NULL where it has none. */
-static const char *
-conf_find_password(const char *conninfo, const char **ret_end)
+#define CONF_SPACE " \t\n\v\f\r"
+
+/* Whether a parameter of libpq's is a secret: password, sslpassword, oauth_client_secret,
+ * scram_client_key, … In a URI the name may be encoded: then it is taken for one. */
+static bool
+conf_is_secret(const char *name, size_t length)
 {
-    const char *found = conninfo;
+    static const char *const parts[] = {"password", "secret", "_key", "%"};
 
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t size = strlen(parts[i]);
+
+        for (size_t at = 0; at + size <= length; at++) {
+            if (memcmp(name + at, parts[i], size) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The end of a value as libpq reads it: quotes, and a backslash before anything. */
+static const char *
+conf_value_end(const char *at)
+{
+    bool quoted = *at == '\'';
+
+    at += quoted ? 1 : 0;
+    while (*at != '\0' && (quoted ? *at != '\'' : strchr(CONF_SPACE, *at) == NULL)) {
+        at += at[0] == '\\' && at[1] != '\0' ? 2 : 1;
+    }
+    return at + (quoted && *at == '\'' ? 1 : 0);
+}
+
+/* Copies `name = value …`, "***" for each secret; returns whether there is one. */
+static bool
+conf_mask_words(const char *at, struct buf *out)
+{
+    bool masked = false;
+
+    while (*at != '\0') {
+        const char *name = at + strspn(at, CONF_SPACE);
+        size_t length = strcspn(name, "=" CONF_SPACE);
+        const char *value = name + length + strspn(name + length, CONF_SPACE);
+        const char *end;
+
+        if (*value != '=') {
+            /* libpq refuses this. Behind a password that lacks its quotes it is a part of that. */
+            (void)buf_add_text(out, masked ? "" : at);
+            return masked;
+        }
+        value += 1 + strspn(value + 1, CONF_SPACE);
+        end = conf_value_end(value);
+        if (conf_is_secret(name, length)) {
+            masked = true;
+            (void)buf_add(out, at, (size_t)(value - at));
+            (void)buf_add_text(out, "***");
+        } else {
+            (void)buf_add(out, at, (size_t)(end - at));
+        }
+        at = end;
+    }
+    return masked;
+}
+
+/* Copies a URI, "***" for the password before its host and for each secret of its parameters;
+ * returns whether there is one. */
+static bool
+conf_mask_uri(const char *uri, struct buf *out)
+{
+    const char *user = strstr(uri, "://") + 3;
+    const char *host = user + strcspn(user, "@/");
+    const char *password = user + strcspn(user, ":@");
+    bool masked = *host == '@' && password < host;
+    const char *at;
+
+    if (*host != '@') {
+        host = user;
+    }
+    at = host + strcspn(host, "?");
+    (void)buf_add(out, uri, (size_t)((masked ? password + 1 : at) - uri));
+    if (masked) {
+        (void)buf_add_text(out, "***");
+        (void)buf_add(out, host, (size_t)(at - host));
+    }
+    while (*at != '\0') {
+        size_t length = strcspn(at, "&");
+        size_t name = strcspn(at, "=&");
+        bool secret = name < length && conf_is_secret(at, name);
+
+        (void)buf_add(out, at, secret ? name + 1 : length);
+        (void)buf_add_text(out, secret ? "***" : "");
+        masked = masked || secret;
+        at += length;
+        if (*at == '&') {
+            (void)buf_add(out, at++, 1);
+        }
+    }
+    return masked;
+}
+
+static bool
+conf_mask(const char *conninfo, struct buf *out)
+{
     if (strncmp(conninfo, "postgres://", 11) == 0 || strncmp(conninfo, "postgresql://", 13) == 0) {
-        const char *user = strstr(conninfo, "://") + 3;
-        const char *at = strchr(user, '@');
-        const char *colon = strchr(user, ':');
-
-        if (at != NULL && colon != NULL && colon < at) {
-            *ret_end = at;
-            return colon + 1;
-        }
+        return conf_mask_uri(conninfo, out);
     }
-    while ((found = strstr(found, "password")) != NULL) {
-        const char *value = found + strlen("password");
-
-        value += strspn(value, " ");
-        if (*value == '=' && (found == conninfo || strchr(" ?&", found[-1]) != NULL)) {
-            value++;
-            value += strspn(value, " ");
-            *ret_end = *value == '\'' ? strrchr(value, '\'') + 1 : value + strcspn(value, " &");
-            return value;
-        }
-        found++;
-    }
-    return NULL;
+    return conf_mask_words(conninfo, out);
 }
 
 bool
 conf_has_password(const char *conninfo)
 {
-    const char *end;
+    struct buf masked;
+    bool has;
 
-    return conf_find_password(conninfo, &end) != NULL;
+    buf_init(&masked, SIZE_MAX / 4);
+    has = conf_mask(conninfo, &masked);
+    buf_free(&masked);
+    return has;
 }
 
 static char *
 conf_show_conninfo(const char *conninfo)
 {
-    const char *end;
-    const char *password = conf_find_password(conninfo, &end);
+    struct buf masked;
+    char *text;
 
-    if (password == NULL) {
-        return mem_strdup(conninfo);
-    }
-    return mem_printf("%.*s***%s", (int)(password - conninfo), conninfo, end);
+    buf_init(&masked, SIZE_MAX / 4);
+    (void)conf_mask(conninfo, &masked);
+    text = mem_strdup(buf_text(&masked));
+    buf_free(&masked);
+    return text;
 }
 
 static char *

@@ -34,6 +34,12 @@ http_finish(struct http_slot *slot, enum http_transport transport, const char *d
 
     http_curl_end(slot);
     http_curl_read(slot, &answer.status, &answer.content_type);
+    if (transport == HTTP_ANSWERED && (answer.status < 100 || answer.status > 999)) {
+        /* libcurl takes "HTTP/200 OK" for version 2 and status 0, "HTTP/21000" for 1000. */
+        answer.transport = HTTP_NOT_HTTP;
+        answer.detail = "its first line has no status";
+        buf_clear(&slot->body);
+    }
     answer.body = buf_text(&slot->body);
     answer.length = slot->body.length;
     answer.duration_ms = clock_boot_ms() - slot->begun_ms;

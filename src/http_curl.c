@@ -1,4 +1,5 @@
 #define _DEFAULT_SOURCE /* explicit_bzero */
+#include "http_loader.h"
 #include "http_slot.h"
 #include "mem.h"
 
@@ -29,6 +30,21 @@ static size_t
 http_on_body(char *data, size_t size, size_t count, void *context)
 {
     return http_take_body(context, data, size * count) ? size * count : 0;
+}
+
+static int
+http_on_open(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)purpose;
+    http_multi_opened(context, fd);
+    return CURL_SOCKOPT_OK;
+}
+
+static int
+http_on_close(void *context, curl_socket_t fd)
+{
+    http_multi_close_socket(context, fd);
+    return 0;
 }
 
 /* Sets one option and remembers whether libcurl took all of them. */
@@ -77,6 +93,10 @@ http_make_handle(struct http_slot *slot, const char *ca_file)
         HTTP_SET(ok, handle, CURLOPT_HEADERDATA, slot);
         HTTP_SET(ok, handle, CURLOPT_WRITEFUNCTION, http_on_body);
         HTTP_SET(ok, handle, CURLOPT_WRITEDATA, slot);
+        HTTP_SET(ok, handle, CURLOPT_SOCKOPTFUNCTION, http_on_open);
+        HTTP_SET(ok, handle, CURLOPT_SOCKOPTDATA, slot->http);
+        HTTP_SET(ok, handle, CURLOPT_CLOSESOCKETFUNCTION, http_on_close);
+        HTTP_SET(ok, handle, CURLOPT_CLOSESOCKETDATA, slot->http);
     }
     if (ok && ca_file != NULL) {
         HTTP_SET(ok, handle, CURLOPT_CAINFO, ca_file);
@@ -173,8 +193,11 @@ http_is_same_text(const char *a, const char *b)
 bool
 http_curl_begin(struct http_slot *slot, const struct http_request *request)
 {
-    if ((slot->handle == NULL || !http_is_same_text(slot->ca_file, request->ca_file)) &&
-        !http_make_handle(slot, request->ca_file)) {
+    bool fresh = slot->handle == NULL || !http_is_same_text(slot->ca_file, request->ca_file) ||
+                 http_loader_has_stale_header();
+
+    /* Connections are the multi handle's: a new handle goes on with them. */
+    if (fresh && !http_make_handle(slot, request->ca_file)) {
         return false;
     }
     if (!http_make_headers(slot, request) || !http_set_request(slot, request) ||

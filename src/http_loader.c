@@ -54,6 +54,7 @@ static struct {
 } curl;
 
 static char http_loader_problem[256];
+static unsigned http_loader_version;
 
 /* Several threads may begin at once; releases before 7.84 initialise for one only. */
 static pthread_mutex_t http_loader_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -93,6 +94,7 @@ http_loader_load_once(void)
         library = NULL;
         return false;
     }
+    http_loader_version = curl.version_info(CURLVERSION_NOW)->version_num;
     return true;
 }
 
@@ -105,6 +107,12 @@ http_loader_load(void)
     loaded = http_loader_load_once();
     (void)pthread_mutex_unlock(&http_loader_lock);
     return loaded;
+}
+
+bool
+http_loader_has_stale_header(void)
+{
+    return http_loader_version >= 0x075300 && http_loader_version < 0x080300;
 }
 
 const char *

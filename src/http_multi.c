@@ -12,19 +12,74 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* Sockets served after one poll(); of more the next one tells again. */
 #define HTTP_SERVE_MAX 64
+
+/* NULL: not one of libcurl's. */
+static struct pollfd *
+http_find_open(const struct http *http, int fd)
+{
+    for (size_t i = 0; i < http->open_count; i++) {
+        if (http->open[i].fd == fd || http->open[i].fd == ~fd) {
+            return &http->open[i];
+        }
+    }
+    return NULL;
+}
+
+void
+http_multi_opened(struct http *http, int fd)
+{
+    http->open = mem_grow(http->open, http->open_count + 1, sizeof *http->open);
+    http->open[http->open_count++] = (struct pollfd){.fd = ~fd, .events = POLLIN};
+}
+
+void
+http_multi_close_socket(struct http *http, int fd)
+{
+    struct pollfd *found = http_find_open(http, fd);
+
+    if (found != NULL) {
+        *found = http->open[--http->open_count];
+    }
+    (void)close(fd);
+}
+
+/* Ends the idle connections on which something came that nobody asked for. libcurl 7.88 takes
+ * such bytes for the answer to the next request, and every answer after that is the one before. */
+static void
+http_end_stale(struct http *http)
+{
+    char bytes[4096];
+
+    if (http->open_count == 0 || poll(http->open, (nfds_t)http->open_count, 0) <= 0) {
+        return;
+    }
+    for (size_t i = 0; i < http->open_count; i++) {
+        if (http->open[i].revents != 0) {
+            (void)shutdown(http->open[i].fd, SHUT_RDWR);
+            while (recv(http->open[i].fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+            }
+        }
+    }
+}
 
 /* libcurl tells which of its sockets is of interest, and for what. */
 static int
 http_on_socket(CURL *handle, curl_socket_t fd, int what, void *context, void *unused)
 {
     struct http *http = context;
+    struct pollfd *open = http_find_open(http, fd);
     size_t at = 0;
 
     (void)handle;
     (void)unused;
+    if (open != NULL) {
+        open->fd = what == CURL_POLL_REMOVE ? fd : ~fd; /* poll() leaves out what is negative */
+    }
     while (at < http->fd_count && http->fds[at].fd != fd) {
         at++;
     }
@@ -139,6 +194,7 @@ http_multi_work(struct http *http, int *ret_ended, struct err *err)
     *ret_ended = 0;
     if (http->timer_at_ms >= 0 && clock_boot_ms() >= http->timer_at_ms) {
         http->timer_at_ms = -1; /* libcurl sets it again where it needs to */
+        http_end_stale(http);
         if (!http_multi_act(http, CURL_SOCKET_TIMEOUT, 0, err)) {
             return false;
         }
@@ -206,5 +262,7 @@ http_multi_close(struct http *http)
     (void)curl_multi_cleanup(http->multi);
     curl_global_cleanup();
     mem_free(http->fds);
+    mem_free(http->open);
     http->fds = NULL;
+    http->open = NULL;
 }

@@ -22,8 +22,8 @@ enum http_place {
 struct http_slot {
     struct http *http;
     enum http_place place;
-    void *handle;               /* libcurl's; used again and again; NULL before the first time */
-    char *ca_file;              /* as set in the handle */
+    void *handle;  /* libcurl's; used again where that is safe; NULL before the first time */
+    char *ca_file; /* as set in the handle */
     struct curl_slist *headers; /* of the request under way */
     void *user;
     int64_t begun_ms;
@@ -38,6 +38,8 @@ struct http {
     void *multi;        /* libcurl's */
     struct pollfd *fds; /* its sockets, fd_count of them, and room for one more */
     size_t fd_count;
+    struct pollfd *open; /* all that it has open, open_count of them; ~fd while in use */
+    size_t open_count;
     int64_t
         timer_at_ms; /* on the boot clock: when it wants to be called at the latest; -1: never */
     struct http_slot *slots;
@@ -70,6 +72,10 @@ void http_curl_read(struct http_slot *slot, long *ret_status, const char **ret_c
 bool http_multi_open(struct http *http, int max_parallel, struct err *err) MUST_CHECK;
 void http_multi_close(struct http *http);
 bool http_multi_add(struct http *http, void *handle) MUST_CHECK;
+
+/* http_multi.c: libcurl has opened a socket, or wants it closed. */
+void http_multi_opened(struct http *http, int fd);
+void http_multi_close_socket(struct http *http, int fd);
 void http_multi_remove(struct http *http, void *handle);
 
 /* http_multi.c: does what is due by the clock, new requests included; returns how many ended. */

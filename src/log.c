@@ -1,5 +1,7 @@
 #include "log.h"
 
+#include "printable.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,23 +21,40 @@ log_set_level(enum log_level level)
     log_threshold = level;
 }
 
+/* Writes a line, with a space for whatever in it could play with a terminal. One call, so that
+ * lines of several threads, and of several runs, stay whole. */
+static void
+log_write(const char *label, char *line)
+{
+    const char *from = line;
+    char *to = line;
+
+    while (*from != '\0') {
+        uint32_t code = 0;
+        size_t length = printable_decode(from, &code);
+
+        if (length == 0 || printable_is_control(code)) {
+            *to++ = length == 0 ? '?' : ' ';
+        } else {
+            memmove(to, from, length);
+            to += length;
+        }
+        from += length == 0 ? 1 : length;
+    }
+    *to = '\0';
+    (void)fprintf(stderr, "harpsweep: %s%s%s%s\n", log_subject == NULL ? "" : log_subject,
+                  log_subject == NULL ? "" : ": ", label, line);
+}
+
 static void PRINTF_LIKE(3, 0)
     log_line(enum log_level level, const char *label, const char *format, va_list args)
 {
     char line[2048];
 
-    if (level > log_threshold) {
-        return;
+    if (level <= log_threshold) {
+        (void)vsnprintf(line, sizeof line, format, args);
+        log_write(label, line);
     }
-    (void)vsnprintf(line, sizeof line, format, args);
-    for (char *at = line; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            *at = ' ';
-        }
-    }
-    /* One call, so that lines of several threads stay whole. */
-    (void)fprintf(stderr, "harpsweep: %s%s%s%s\n", log_subject == NULL ? "" : log_subject,
-                  log_subject == NULL ? "" : ": ", label, line);
 }
 
 #define LOG_FUNCTION(name, level, label)      \

@@ -10,8 +10,11 @@
 
 /* An inspect nests five deep; jansson alone would follow 2048 levels on the stack. */
 #define REPLY_DEPTH_MAX 24
-/* What a double holds exactly; no image is nearly as large. */
-#define REPLY_BYTES_MAX (INT64_C(1) << 53)
+/* 8 TiB: no image is nearly as large, and the sum over a million of them is still an int64_t, here
+ * and in SQL. */
+#define REPLY_BYTES_MAX (INT64_C(1) << 43)
+/* "-rc.10", ".dev12": no release has more behind its numbers. */
+#define REPLY_SUFFIX_MAX 8
 
 /* NULL where body is not exactly one JSON object. */
 static json_t *
@@ -20,7 +23,9 @@ reply_parse_object(const char *body, size_t length)
     json_error_t error;
     json_t *root;
 
-    if (!reply_text_is_shallow(body, length, REPLY_DEPTH_MAX)) {
+    /* jansson swallows a NUL behind a number. */
+    if (memchr(body, '\0', length) != NULL ||
+        !reply_text_is_shallow(body, length, REPLY_DEPTH_MAX)) {
         return NULL;
     }
     root = json_loadb(body, length, JSON_REJECT_DUPLICATES, &error);
@@ -109,12 +114,22 @@ reply_info_of_text(const json_t *version, char text[32])
 {
     static const int first[3] = {0, 4, 1}; /* the first that has image_remove */
     const char *value = json_string_value(version);
+    const char *suffix;
     int parts[3];
 
-    if (json_string_length(version) > 31 || !reply_text_parse_version(value, parts)) {
+    if (json_string_length(version) > 31) {
         return REPLY_INFO_UNKNOWN;
     }
-    (void)snprintf(text, 32, "%s", value);
+    suffix = reply_text_parse_version(value, parts);
+    if (suffix == NULL) {
+        return REPLY_INFO_UNKNOWN;
+    }
+    if (strlen(suffix) > REPLY_SUFFIX_MAX) {
+        /* It might be a key that was sent; the version goes to the database. */
+        (void)snprintf(text, 32, "%d.%d.%d", parts[0], parts[1], parts[2]);
+    } else {
+        (void)snprintf(text, 32, "%s", value);
+    }
     for (int i = 0; i < 3; i++) {
         if (parts[i] != first[i]) {
             return parts[i] > first[i] ? REPLY_INFO_OK : REPLY_INFO_TOO_OLD;

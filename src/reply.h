@@ -21,7 +21,7 @@ enum reply_removal_kind {
 
 struct reply_removal {
     enum reply_removal_kind kind;
-    int64_t bytes_freed; /* 0…2^53; 0 unless DELETED */
+    int64_t bytes_freed; /* 0…2^43; 0 unless DELETED */
 };
 
 struct reply_removal reply_removal_parse(const char *body, size_t length);
@@ -36,7 +36,7 @@ enum reply_info_kind {
 
 struct reply_info {
     enum reply_info_kind kind;
-    char version[32]; /* as HaRP wrote it; "" where it did not */
+    char version[32]; /* as HaRP wrote it, without a long suffix; "" where it did not */
 };
 
 struct reply_info reply_info_parse(const char *body, size_t length);

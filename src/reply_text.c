@@ -80,23 +80,23 @@ reply_text_read_number(const char *text, int least, int most, int *ret_number)
     return digits < least ? NULL : text;
 }
 
-bool
+const char *
 reply_text_parse_version(const char *text, int ret_parts[3])
 {
     ret_parts[2] = 0;
     text = reply_text_read_number(text, 1, 6, &ret_parts[0]);
     if (text == NULL || *text != '.') {
-        return false;
+        return NULL;
     }
     text = reply_text_read_number(text + 1, 1, 6, &ret_parts[1]);
     if (text != NULL && *text == '.' && is_digit(text[1])) {
         text = reply_text_read_number(text + 1, 1, 6, &ret_parts[2]);
     }
-    if (text == NULL) {
-        return false;
+    if (text == NULL || text[strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz"
+                                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ.+-")] != '\0') {
+        return NULL;
     }
-    return text[strspn(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                             ".+-")] == '\0';
+    return text;
 }
 
 /* Days from 1970-01-01 to a date of the Gregorian calendar. */

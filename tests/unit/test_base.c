@@ -1,10 +1,11 @@
-/* The small things that everything stands on: buffers, errors, array literals, SQLSTATEs, tokens.
- */
+/* The small things that everything stands on: buffers, errors, what is logged, array literals,
+ * SQLSTATEs, tokens. */
 #include "buf.h"
 #include "clock.h"
 #include "db.h"
 #include "err.h"
 #include "jobs.h"
+#include "log.h"
 #include "mem.h"
 #include "sqlstate.h"
 
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -74,6 +76,62 @@ test_err_names_the_exit_code(void **state)
     assert_int_equal(err_exit_code(ERR_INTERNAL), 70);
     assert_int_equal(err_exit_code(ERR_CONFIG), 78);
     assert_int_equal(err_exit_code(ERR_SCHEMA), 78);
+}
+
+/* What log_warning() makes of a name, without what stands before it and the end of its line. */
+static void
+assert_logged(const char *name, const char *expected)
+{
+    FILE *before = stderr;
+    char *text = NULL;
+    size_t length = 0;
+
+    stderr = open_memstream(&text, &length);
+    assert_non_null(stderr);
+    log_warning("<%s>", name);
+    (void)fclose(stderr);
+    stderr = before;
+    assert_true(length > 21);
+    assert_memory_equal(text, "harpsweep: warning: <", 21);
+    assert_memory_equal(text + length - 2, ">\n", 2);
+    text[length - 2] = '\0';
+    assert_string_equal(text + 21, expected);
+    free(text);
+}
+
+/* U+009B begins a command to a terminal as ESC [ does, U+202E turns the line around. */
+static void
+test_names_do_not_play_with_a_terminal(void **state)
+{
+    struct err err = {.text = ""};
+    FILE *before = stderr;
+    char *text = NULL;
+    size_t length = 0;
+
+    (void)state;
+    assert_logged("caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x98\x80",
+                  "caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x98\x80");
+    assert_logged("a\nb\tc\x1b[2Jd\x7f", "a b c [2Jd ");
+    assert_logged("a\xc2\x9b"
+                  "2Jb\xe2\x80\xae"
+                  "c\xe2\x80\xa8"
+                  "d",
+                  "a 2Jb c d");
+    assert_logged("a\xff"
+                  "b\xc2\xc0\xaf\xed\xa0\x80",
+                  "a?b??????");
+    assert_logged("", "");
+
+    (void)err_set(&err, ERR_CONFIG, "x");
+    (void)err_hint(&err, "chmod 600 a\xc2\x9b"
+                         "2Jb\n");
+    stderr = open_memstream(&text, &length);
+    assert_non_null(stderr);
+    log_err(&err);
+    (void)fclose(stderr);
+    stderr = before;
+    assert_string_equal(text, "harpsweep: error: x\nharpsweep: hint: chmod 600 a 2Jb \n");
+    free(text);
 }
 
 static void
@@ -199,6 +257,7 @@ main(void)
         cmocka_unit_test(test_buf_holds_no_more_than_its_maximum),
         cmocka_unit_test(test_buf_prints_what_is_longer_than_its_guess),
         cmocka_unit_test(test_err_names_the_exit_code),
+        cmocka_unit_test(test_names_do_not_play_with_a_terminal),
         cmocka_unit_test(test_array_literals_escape),
         cmocka_unit_test(test_sqlstates_that_mean_reconnect_repeat_or_give_up),
         cmocka_unit_test(test_refused_connections_are_settings),

@@ -200,6 +200,9 @@ static const struct {
     {"[cleanup]\n keep = a\n", ":8: begins with white space"},
     {"[cleanup\nkeep = a\n", ":7: a section's name ends with ]"},
     {"[cleanup] x\nkeep = a\n", ":7: something stands behind the section's ]"},
+    {"[daemon: e]\n", ":7: white space would be a part of the section's name"},
+    {"[daemon:e\t]\n", ":7: white space would be a part of the section's name"},
+    {"[ cleanup]\n", ":7: white space would be a part of the section's name"},
     {"[cleanup]\nkeep = a\001b\n", ":8: holds a control character"},
     {"[cleanup]\nkeep = a\xff\n", ":8: not UTF-8"},
     {"[cleanup]\nkeep_previous = 101\n",
@@ -323,8 +326,9 @@ test_a_file_without_permission(void **state)
 static void
 test_a_password_needs_a_closed_file(void **state)
 {
-    static const char *const with[] = {"host=x password=p", "postgresql://u:p@h/x",
-                                       "password = 'p w'", "postgresql://h/x?password=p"};
+    static const char *const with[] = {"host=x password=p",  "postgresql://u:p@h/x",
+                                       "password = 'p w'",   "postgresql://h/x?password=p",
+                                       "host=x\tpassword=p", "host=x sslpassword=p"};
     static const char *const without[] = {"host=x passfile=/x", "postgresql://u@h:5432/x",
                                           "dbname=password"};
     struct conf *conf = NULL;
@@ -412,6 +416,22 @@ test_shown_values_hide_passwords(void **state)
         {"postgresql://u:geheim@h/x", "postgresql://u:***@h/x"},
         {"postgresql://h/x?password=geheim&a=b", "postgresql://h/x?password=***&a=b"},
         {"host=x", "host=x"},
+        /* libpq takes the last one, sees more white space than the space, and has other secrets. */
+        {"password=a password=geheim", "password=*** password=***"},
+        {"host=x\tpassword\t=\tgeheim\tdbname=y", "host=x\tpassword\t=\t***\tdbname=y"},
+        {"sslkey=/k sslpassword=geheim dbname=y", "sslkey=/k sslpassword=*** dbname=y"},
+        {"password=ge\\ heim dbname=y", "password=*** dbname=y"},
+        {"password='it\\'s geheim' options='-c x=y'", "password=*** options='-c x=y'"},
+        {"user='a''b'password=geheim", "user='a''b'password=***"},
+        /* libpq refuses these, but they are shown. */
+        {"password=ge heim dbname=y", "password=***"},
+        {"password='geheim", "password=***"},
+        {"postgresql://u:ge?heim@h/x?user=y", "postgresql://u:***@h/x?user=y"},
+        {"postgres://u@h/x?a=b&%70assword=geheim&c", "postgres://u@h/x?a=b&%70assword=***&c"},
+        {"postgresql://u:a@h/x?sslpassword=b&password=c",
+         "postgresql://u:***@h/x?sslpassword=***&password=***"},
+        {"postgresql://h:5432/x?application_name=a@b",
+         "postgresql://h:5432/x?application_name=a@b"},
     };
 
     (void)state;

@@ -130,6 +130,36 @@ a_connection_is_used_again(void **state)
     assert_int_equal(server.left, 0);
 }
 
+/* What came without a question must not be the answer to the next one. */
+static void
+bytes_that_nobody_asked_for(void **state)
+{
+    (void)state;
+    tiny_say(&server, OK_REPLY, TINY_GO_ON);
+    tiny_say(&server, REPLY("5", "stale"), TINY_KEEP);
+    tiny_say(&server, REPLY("5", "third"), TINY_KEEP);
+    assert_string_equal(client_ask(&client, &server).body, "{}");
+    client_turn(&client, &server, NULL);
+    assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
+    assert_string_equal(client_ask(&client, &server).body, "third");
+    assert_int_equal(server.request_count, 3);
+    assert_int_equal(server.accepted, 2);
+}
+
+/* libcurl before 8.3.0 writes to a header of the answer before, which is freed then. */
+static void
+a_header_that_continues_nothing(void **state)
+{
+    (void)state;
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    tiny_say(&server, "HTTP/1.1 200 OK\r\n X: y\r\nContent-Length: 2\r\n\r\n{}", TINY_KEEP);
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    for (int i = 0; i < 3; i++) {
+        (void)client_ask(&client, &server);
+    }
+    assert_int_equal(client.answers[2].transport, HTTP_ANSWERED);
+}
+
 static void
 a_connection_that_ends_is_not_used_again(void **state)
 {
@@ -288,6 +318,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_large_post, begin, end),
         cmocka_unit_test_setup_teardown(nothing_is_left_of_the_request_before, begin, end),
         cmocka_unit_test_setup_teardown(a_connection_is_used_again, begin, end),
+        cmocka_unit_test_setup_teardown(bytes_that_nobody_asked_for, begin, end),
+        cmocka_unit_test_setup_teardown(a_header_that_continues_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_connection_that_ends_is_not_used_again, begin, end),
         cmocka_unit_test_setup_teardown(a_redirect_is_not_followed, begin, end),
         cmocka_unit_test_setup_teardown(the_environments_proxies_are_not_used, begin, end),

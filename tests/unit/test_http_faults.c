@@ -234,9 +234,13 @@ all_the_chunks(void **state)
 static void
 not_http(void **state)
 {
-    static const char *const texts[] = {"220 ftp.example.org ready\r\n", "hello\n",
-                                        "<html>It works</html>\n", "SSH-2.0-OpenSSH_9.2\r\n",
-                                        "{\"deleted\": true, \"bytes_freed\": 5000}"};
+    static const char *const texts[] = {"220 ftp.example.org ready\r\n",
+                                        "hello\n",
+                                        "<html>It works</html>\n",
+                                        "SSH-2.0-OpenSSH_9.2\r\n",
+                                        "{\"deleted\": true, \"bytes_freed\": 5000}",
+                                        "HTTP/200 OK\r\nContent-Length: 2\r\n\r\n{}",
+                                        "HTTP/21000\r\nContent-Length: 2\r\n\r\n{}"};
 
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

@@ -32,8 +32,8 @@ removal_as_harp_says_it(void **state)
     (void)state;
     expect_removal("{\"deleted\": true, \"bytes_freed\": 5000}", REPLY_REMOVAL_DELETED, 5000);
     expect_removal("{\"deleted\": true, \"bytes_freed\": 0}", REPLY_REMOVAL_DELETED, 0);
-    expect_removal("{\"deleted\": true, \"bytes_freed\": 9007199254740992}", REPLY_REMOVAL_DELETED,
-                   INT64_C(9007199254740992));
+    expect_removal("{\"deleted\": true, \"bytes_freed\": 8796093022208}", REPLY_REMOVAL_DELETED,
+                   INT64_C(8796093022208));
     expect_removal("{\"deleted\": true, \"bytes_freed\": 0, \"reason\": \"not_found\"}",
                    REPLY_REMOVAL_NOT_FOUND, 0);
     expect_removal("{\"deleted\": false, \"reason\": \"in_use\"}", REPLY_REMOVAL_IN_USE, 0);
@@ -70,6 +70,7 @@ removal_hostile(void **state)
         "{\"deleted\":true,\"bytes_freed\":NaN}",
         "{\"deleted\":true,\"bytes_freed\":Infinity}",
         "{\"deleted\":true,\"bytes_freed\":-1}",
+        "{\"deleted\":true,\"bytes_freed\":8796093022209}",
         "{\"deleted\":true,\"bytes_freed\":9007199254740993}",
         "{\"deleted\":true,\"bytes_freed\":9223372036854775807}",
         "{\"deleted\":true,\"bytes_freed\":9223372036854775808}",
@@ -109,8 +110,11 @@ removal_with_a_nul(void **state)
 {
     static const char inside[] = "{\"deleted\":true,\0\"bytes_freed\":1}";
     static const char after[] = "{\"deleted\":true,\"bytes_freed\":1}\0";
+    static const char behind_a_number[] = "{\"deleted\":true,\"bytes_freed\":1\0}";
 
     (void)state;
+    assert_int_equal(reply_removal_parse(behind_a_number, sizeof behind_a_number - 1).kind,
+                     REPLY_REMOVAL_UNKNOWN);
     assert_int_equal(reply_removal_parse(inside, sizeof inside - 1).kind, REPLY_REMOVAL_UNKNOWN);
     assert_int_equal(reply_removal_parse(after, sizeof after - 1).kind, REPLY_REMOVAL_UNKNOWN);
 }
@@ -184,6 +188,11 @@ info_versions(void **state)
     expect_info("{\"version\": \"1.0\"}", REPLY_INFO_OK, "1.0");
     expect_info("{\"version\": \"0.5.0-rc1\"}", REPLY_INFO_OK, "0.5.0-rc1");
     expect_info("{\"version\": \"0.5.0.dev1\"}", REPLY_INFO_OK, "0.5.0.dev1");
+    /* What is longer than any release's suffix may be the key that was sent. */
+    expect_info("{\"version\": \"0.5.0-beta.12\"}", REPLY_INFO_OK, "0.5.0-beta.12");
+    expect_info("{\"version\": \"0.5-test-shared-key\"}", REPLY_INFO_OK, "0.5.0");
+    expect_info("{\"version\": \"0.4.4.1234567890\", \"docker\": false}", REPLY_INFO_NO_DOCKER,
+                "0.4.4");
     expect_info("{\"version\": \"0.4.0\"}", REPLY_INFO_TOO_OLD, "0.4.0");
     expect_info("{\"version\": \"0.3.99\"}", REPLY_INFO_TOO_OLD, "0.3.99");
     expect_info("{\"version\": \"0.4.4\", \"docker\": false}", REPLY_INFO_NO_DOCKER, "0.4.4");
@@ -291,6 +300,7 @@ image_hostile(void **state)
         "{\"Id\":\"" ID "\",\"Size\":-1}",
         "{\"Id\":\"" ID "\",\"Size\":\"1\"}",
         "{\"Id\":\"" ID "\",\"Size\":1.5}",
+        "{\"Id\":\"" ID "\",\"Size\":8796093022209}",
         "{\"Id\":\"" ID "\",\"RepoTags\":\"a:1\"}",
         "{\"Id\":\"" ID "\",\"RepoTags\":[1]}",
         "{\"Id\":\"" ID "\",\"RepoTags\":{}}",
