@@ -187,7 +187,7 @@ read_claim(const struct plan *plan)
     for (int i = 0; i < db_rows(rows); i++) {
         struct jobs_claim_row row;
 
-        jobs_read_claim(rows, i, &row);
+        jobs_read_claim(rows, i, 1, &row);
         if (row.kind == JOBS_PLANNED) {
             FUZZ_CHECK(row.job.appid == NULL && row.job.image_ref == NULL, "a job beside a plan");
         } else {
