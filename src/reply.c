@@ -297,14 +297,17 @@ reply_message_parse(const char *body, size_t length)
 char *
 reply_removal_request(const char *image_ref)
 {
+    /* A byte becomes six at most (\u001f); braces, name and quotes are less than 32. */
+    const size_t size = strlen(image_ref) * 6 + 32;
     json_t *root = json_object();
     char *text = NULL;
 
     if (json_object_set_new(root, "image_ref", json_string(image_ref)) == 0) {
-        size_t size = json_dumpb(root, NULL, 0, JSON_COMPACT);
+        size_t length;
 
         text = mem_alloc(size + 1, 1);
-        if (json_dumpb(root, text, size, JSON_COMPACT) != size) {
+        length = json_dumpb(root, text, size, JSON_COMPACT);
+        if (length == 0 || length > size) {
             mem_free(text);
             text = NULL;
         }

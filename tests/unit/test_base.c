@@ -151,8 +151,10 @@ test_array_literals_escape(void **state)
     db_array_begin(&array);
     db_array_int(&array, -5);
     db_array_int(&array, INT64_MAX);
+    db_array_int(&array, INT64_MIN);
+    db_array_int(&array, 0);
     db_arg_array(&args, &array);
-    assert_string_equal(args.values[1], "{-5,9223372036854775807}");
+    assert_string_equal(args.values[1], "{-5,9223372036854775807,-9223372036854775808,0}");
     db_array_begin(&array);
     db_arg_array(&args, &array);
     assert_string_equal(args.values[2], "{}");
