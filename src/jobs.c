@@ -91,6 +91,8 @@ jobs_claim(struct db_args *args, const struct jobs_run *run, uint32_t claim, str
     db_arg_int(args, ask->max_failures);
     db_arg_int(args, HARPSWEEP_SCHEMA_VERSION);
     jobs_arg_guards(args, &ask->guards);
+    db_arg_array(args, &ask->after_us);
+    db_arg_array(args, &ask->after_ids);
     return SQL_CLAIM;
 }
 
@@ -111,6 +113,8 @@ enum {
     CLAIM_PORT,
     CLAIM_HOLD,
     CLAIM_DELAY_S,
+    CLAIM_NOT_BEFORE,
+    CLAIM_NEXT_AT_US,
 };
 
 static enum jobs_claim_kind
@@ -119,7 +123,10 @@ jobs_claim_kind(const char *kind)
     if (strcmp(kind, "job") == 0) {
         return JOBS_CLAIMED;
     }
-    return strcmp(kind, "ended") == 0 ? JOBS_ENDED : JOBS_PLANNED;
+    if (strcmp(kind, "ended") == 0) {
+        return JOBS_ENDED;
+    }
+    return strcmp(kind, "planned") == 0 ? JOBS_PLANNED : JOBS_UPTO;
 }
 
 void
@@ -131,6 +138,7 @@ jobs_read_claim(const struct db_result *result, int row, uint32_t claim,
     ret_row->kind = jobs_claim_kind(db_text(result, row, CLAIM_KIND));
     ret_row->daemon = db_text(result, row, CLAIM_DAEMON);
     ret_row->number = db_int(result, row, CLAIM_NUMBER);
+    ret_row->next_at_us = db_int(result, row, CLAIM_NEXT_AT_US);
     if (ret_row->kind == JOBS_CLAIMED) {
         struct job *job = &ret_row->job;
 

@@ -108,6 +108,20 @@ sweep_guards(const struct sweep *sweep)
                                 .by_name = !sweep->conf->verify};
 }
 
+/* Where to go on: jobs become due behind the last one, or, as new ones do, the next run finds them.
+ */
+static void
+sweep_array_after(struct jobs_ask *ask, const struct sweep_daemon *daemon)
+{
+    if (daemon->after_id == 0) {
+        db_array_text(&ask->after_us, NULL);
+        db_array_text(&ask->after_ids, NULL);
+    } else {
+        db_array_int(&ask->after_us, daemon->after_us);
+        db_array_int(&ask->after_ids, daemon->after_id);
+    }
+}
+
 void
 sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
 {
@@ -131,11 +145,14 @@ sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
         if (!any) {
             db_array_begin(&ask.daemons);
             db_array_begin(&ask.slots);
+            db_array_begin(&ask.after_us);
+            db_array_begin(&ask.after_ids);
         }
         any = true;
         budget -= daemon->asked;
         db_array_text(&ask.daemons, daemon->lane.conf->name);
         db_array_int(&ask.slots, daemon->asked);
+        sweep_array_after(&ask, daemon);
     }
     if (any) {
         sweep->step_claim = sweep_add_step(steps);

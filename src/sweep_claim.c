@@ -95,7 +95,12 @@ sweep_claim_row(struct sweep *sweep, struct sweep_daemon *daemon, struct jobs_cl
         break;
     case JOBS_PLANNED:
         sweep->report->planned += row->number;
-        daemon->asked = 0; /* some of them may be due at once: ask again */
+        daemon->asked = 0; /* some of them may be due at once, or long ago: ask again for all */
+        daemon->after_id = 0;
+        break;
+    case JOBS_UPTO:
+        daemon->after_us = row->next_at_us;
+        daemon->after_id = row->number;
         break;
     }
 }

@@ -81,7 +81,10 @@ sweep_db_reconnect(struct sweep *sweep)
     if (sweep->step_busy || db_is_open(sweep->db) || clock_boot_ms() < sweep->reconnect_at_ms) {
         return;
     }
-    sweep->hello_due = true; /* it may be another server now */
+    sweep->hello_due = true; /* it may be another server now, which lost the latest claims */
+    for (size_t i = 0; i < sweep->daemon_count; i++) {
+        sweep->daemons[i].after_id = 0;
+    }
     if (!db_reopen(sweep->db, &err)) {
         err.kind = ERR_DB_LOST;
         sweep_broken(sweep, &err);

@@ -84,10 +84,12 @@ struct sweep_daemon {
     bool due;            /* it has, or had, due work in this run */
     bool drained;        /* a claim came back with less than was asked for */
     bool stop_told;
-    bool noted;      /* its stop stands in the database */
-    int held;        /* jobs claimed and without a result */
-    int asked;       /* jobs asked for in the claim under way */
-    int64_t mean_ms; /* of a job's requests together; 0: none was measured */
+    bool noted;       /* its stop stands in the database */
+    int held;         /* jobs claimed and without a result */
+    int asked;        /* jobs asked for in the claim under way */
+    int64_t after_us; /* the last job that was claimed: when it was due, and its number */
+    int64_t after_id; /* 0: all are looked at */
+    int64_t mean_ms;  /* of a job's requests together; 0: none was measured */
     struct sweep_list queue;
     struct sweep_look *looks; /* waiting */
     int looking;              /* looks that are not recorded yet */

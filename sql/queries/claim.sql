@@ -9,15 +9,21 @@
 -- $10 int schema version that this statement was written for: with any other it does nothing
 -- $11 int keep_previous                  $12 bool protect_unpullable
 -- $13 bool the name is deleted, whichever image it leads to (verify = no)
+-- $14 bigint[] for each daemon, next_at (microseconds since 1970) of the last job that this run claimed
+-- from it, and $15 bigint[] its number (null: none yet). Only what comes behind it is looked at: else,
+-- while an old snapshot is held elsewhere, each claim would step over all that the run has done before.
 --
 -- Result, one row per kind:
 --   job      a claimed job. hold: why it must not go on, delay_s: look again after so many seconds
 --            (null: in_use_recheck_hours)
 --   ended    a job that was due and became final instead, with its state
 --   planned  daemon, number: new rows of that daemon that got their grace
+--   upto     daemon, number, next_at_us: the last of its jobs that were due, for $14 and $15
 with ask as materialized (
-    select a.daemon, a.slots
-      from unnest($1::text[], $2::int[]) as a(daemon, slots)
+    select a.daemon, a.slots,
+           coalesce('epoch'::timestamptz + a.after_us * interval '1 microsecond', '-infinity') as after_at,
+           coalesce(a.after_id, 9223372036854775807) as after_id
+      from unnest($1::text[], $2::int[], $14::bigint[], $15::bigint[]) as a(daemon, slots, after_us, after_id)
      where (select harpsweep.schema_version()) = $10::int
 ),
 -- skip locked: what another run, or a person's transaction, holds is theirs. The materialized lists
@@ -60,13 +66,14 @@ planned as (
 picked as materialized (
     -- ends: it is not tried once more. keep() or cancel() was told "maybe too late" and no result came,
     -- or the runs that tried it die.
-    select p.id, p.end_wanted is not null or (p.state = 'claimed' and p.lost_claims + 1 >= $9::int) as ends
+    select a.daemon, p.id, p.next_at,
+           p.end_wanted is not null or (p.state = 'claimed' and p.lost_claims + 1 >= $9::int) as ends
       from ask a
            cross join lateral (
-               select j.id, j.end_wanted, j.state, j.lost_claims
+               select j.id, j.next_at, j.end_wanted, j.state, j.lost_claims
                  from harpsweep.job j
                 where j.daemon = a.daemon
-                  and j.next_at > '-infinity'
+                  and (j.next_at, j.id) > (a.after_at, a.after_id)
                   and j.next_at <= now()
                   and j.not_before <= now()
                   and j.state in ('pending', 'claimed')
@@ -107,14 +114,24 @@ ended as (
 )
 select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref,
        c.image_id, c.choice, (extract(epoch from c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
-       c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s, c.not_before
+       c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s, c.not_before,
+       null::bigint as next_at_us
   from claimed c
        left join harpsweep.held(array(select f.id from claimed f), '{}', $11::int, $12::bool, $13::bool) h
               on h.id = c.id
 union all
-select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null, null, null
+select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null, null, null,
+       null
   from ended e
 union all
-select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null, null, null
+select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null, null, null,
+       null
   from planned p group by p.daemon
- order by not_before, number
+union all
+select 'upto', u.daemon, u.id, null, null, null, null, null, null, null, null, null, null, null, null, null,
+       (extract(epoch from u.next_at) * 1000000)::bigint
+  from (select distinct on (p.daemon) p.daemon, p.id, p.next_at
+          from picked p
+         order by p.daemon, p.next_at desc, p.id desc) u
+ -- Planned behind upto: it means that the run begins anew.
+ order by not_before, kind desc, number

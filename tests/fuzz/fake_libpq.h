@@ -92,7 +92,7 @@ static const struct fake_statement {
     {SQL_STATUS_WAITING, "TP", false},
     {SQL_STATUS_FAILED, "PPTTTwt", false},
     {SQL_STATUS_DAEMONS, "TtPPPPPtwttwttw", false},
-    {SQL_CLAIM, "kdPpSTTiTPttptp", false},
+    {SQL_CLAIM, "kdPpSTTiTPttptptp", false},
     {SQL_RECORD, "aoSt", false},
     {SQL_CONFIRM, "abtp", false},
     {SQL_FIND, "Tbtttp", false},
@@ -111,7 +111,7 @@ static const char *const fake_states[] = {"new",       "pending", "claimed",    
                                           "cancelled", "failed",  "unsupported", "no_ref"};
 static const char *const fake_words[] = {"2026-11-23T03:36:00Z", "due in 3 h", "infinity",
                                          "-infinity"};
-static const char *const fake_kinds[] = {"job", "planned"};
+static const char *const fake_kinds[] = {"job", "planned", "ended", "upto"};
 static const char *const fake_news[] = {"nextcloud", "daemon", "look", "gone"};
 static const char *const fake_ids[] = {
     "sha256:580c10577f0ad110f8eaa64cfffbd524b0103397d8695a7804b2aa435d27dab5",

@@ -188,8 +188,9 @@ read_claim(const struct plan *plan)
         struct jobs_claim_row row;
 
         jobs_read_claim(rows, i, 1, &row);
-        if (row.kind == JOBS_PLANNED) {
-            FUZZ_CHECK(row.job.appid == NULL && row.job.image_ref == NULL, "a job beside a plan");
+        if (row.kind != JOBS_CLAIMED) {
+            FUZZ_CHECK(row.job.appid == NULL && row.job.image_ref == NULL,
+                       "a job in a row of another kind");
         } else {
             FUZZ_CHECK(strcmp(row.job.image_ref, db_text(rows, i, 6)) == 0 &&
                            (row.job.image_id == NULL) == db_is_null(rows, i, 7) &&

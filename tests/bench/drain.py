@@ -1,0 +1,91 @@
+"""How fast due jobs are worked off, beside curl and beside other queues."""
+
+import statistics
+import subprocess
+
+from measuring import BUILD, ROOT, Harp, Wrong, measure, median, ratios, uri
+
+PEERS = ROOT / "tests" / "bench" / "peers"
+
+
+def limit_of_the_standin():
+    with Harp(0) as harp:
+        return subprocess.run([BUILD / "fastharp", "--load", harp.url, "--connections", "64", "--seconds", "3"],
+                              check=True, capture_output=True, text=True).stdout.strip()
+
+
+def throughput(bench):
+    bench.title("drain, beside curl --parallel with the same requests", "jobs/s", "curl", "ratio", "of ideal", "CPU us/job")
+    bench.say("the stand-in's own limit at 64 connections, requests/s", limit_of_the_standin())
+    for delay, slots, jobs, verify in ((0, 64, 20000, "no"), (0, 64, 2000, "no"), (0, 64, 10000, "yes"), (0, 8, 8000, "no"),
+                                       (50, 8, 320, "no"), (50, 64, 2000, "no")):
+        with Harp(delay) as harp:
+            mine, other = bench.turns(lambda: bench.sweep(harp, slots, jobs, verify),
+                                      lambda: bench.curl(harp, slots, jobs, verify))
+        wall = median(mine, "wall")
+        ideal = -(-jobs // slots) * delay / 1000
+        bench.say(f"{jobs} jobs, answers after {delay} ms, {slots} slots, verify = {verify}", f"{jobs / wall:.0f}",
+                  f"{jobs / median(other, 'wall'):.0f}", f"{statistics.median(ratios(other, mine)):.2f}",
+                  f"{ideal / wall:.3f}" if ideal else "-", f"{median(mine, 'cpu') / jobs * 1e6:.0f}")
+
+
+def slots(bench):
+    bench.title("throughput over slots, jobs/s", "0 ms", "curl", "50 ms", "curl")
+    for count in (1, 2, 4, 8, 16, 32, 64, 128):
+        cells = []
+        for delay in (0, 50):
+            jobs = max(100 * count, 2000) if delay == 0 else 20 * count
+            with Harp(delay) as harp:
+                mine, other = bench.turns(lambda: bench.sweep(harp, count, jobs), lambda: bench.curl(harp, count, jobs), runs=3)
+            cells += [jobs / median(mine, "wall"), jobs / median(other, "wall")]
+        bench.say(f"{count} slots", *(f"{cell:.0f}" for cell in cells))
+        bench.keep("slots", count, *cells)
+
+
+def node(script, *arguments):
+    return measure([PEERS / "node_modules" / ".bin" / "node", PEERS / script, *arguments])
+
+
+def graphile_worker(bench, harp, jobs):
+    node("graphile_worker.mjs", "fill", uri(bench.conninfo), jobs)
+    figures = node("graphile_worker.mjs", "drain", uri(bench.conninfo), harp.url, 64)
+    if bench.ask("select count(*) filter (where bytes_freed > 0) from result") != (jobs,):
+        raise Wrong("graphile-worker lost results")
+    return figures
+
+
+def pg_boss(bench, harp, jobs):
+    node("pg_boss.mjs", "fill", uri(bench.conninfo), jobs)
+    figures = node("pg_boss.mjs", "drain", uri(bench.conninfo), harp.url, 64)
+    if bench.ask("select count(*) from pgboss.job where name = 'remove' and state = 'completed' and output is not null") != (jobs,):
+        raise Wrong("pg-boss lost results")
+    return figures
+
+
+def php_loop(bench, harp, jobs):
+    bench.empty()
+    bench.due(jobs)
+    figures = measure(["php", PEERS / "loop.php", bench.conninfo, harp.url])
+    bench.check(jobs)
+    return figures
+
+
+def peers(bench):
+    bench.title("drain, 0 ms, beside other queues in the same turn", "jobs/s", "harpsweep", "ratio", "CPU us/job", "MB")
+    for name, drain, jobs in (("pg-boss 12.38.0", pg_boss, 20000), ("pg-boss 12.38.0", pg_boss, 2000),
+                              ("graphile-worker 0.18.0, recording", graphile_worker, 20000),
+                              ("a loop in PHP, one job at a time", php_loop, 2000)):
+        with Harp(0) as harp:
+            def other(call=drain, count=jobs):
+                before = harp.count()
+                figures = call(bench, harp, count)
+                if harp.count() - before != count:
+                    raise Wrong(f"{name} sent {harp.count() - before} requests instead of {count}")
+                return figures
+
+            mine, theirs = bench.turns(lambda: bench.sweep(harp, 64, max(jobs, 20000) if drain is php_loop else jobs), other)
+        factor = 10 if drain is php_loop else 1
+        speed = [count / figure for count, figure in ((jobs * factor, median(mine, "wall")), (jobs, median(theirs, "wall")))]
+        bench.say(f"{name}, {jobs} jobs", f"{speed[1]:.0f}", f"{speed[0]:.0f}",
+                  f"{statistics.median(ratios(theirs, mine)) * factor:.1f}", f"{median(theirs, 'cpu') / jobs * 1e6:.0f}",
+                  f"{median(theirs, 'rss') / 1024:.0f}")

@@ -1,0 +1,59 @@
+"""What a run costs that finds nothing to do, beside a program that connects, selects and exits."""
+
+import statistics
+import time
+
+from measuring import BUILD, ROOT, Harp, Wrong, measure, median, ratios
+
+
+def job_buffers(bench):
+    """Pages of the job table's indexes touched so far; backends report when they exit."""
+    time.sleep(0.05)
+    return bench.ask("select coalesce(sum(idx_blks_read + idx_blks_hit), 0)::bigint from pg_statio_all_indexes"
+                     " where schemaname = 'harpsweep' and relname = 'job'")[0]
+
+
+def scanned(bench):
+    """Pages of the job table and its indexes that the statement of an idle run touches when it is executed."""
+    text = (ROOT / "sql" / "queries" / "find.sql").read_text()
+    plan = bench.ask("explain (analyze, buffers, format json) " + text)[0][0]["Plan"]
+
+    def scans(node):
+        return (node["Shared Hit Blocks"] + node["Shared Read Blocks"] if node.get("Relation Name") == "job" else 0) + sum(
+            scans(child) for child in node.get("Plans", []))
+
+    return scans(plan)
+
+
+def traces(bench, path):
+    """What an idle run leaves in the database: pages of job's indexes, WAL bytes, transaction IDs."""
+    def now():
+        return (job_buffers(bench), bench.ask("select pg_current_wal_insert_lsn() - '0/0'")[0],
+                bench.ask("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")[0])
+
+    seen = []
+    for _ in range(bench.runs):
+        before = now()
+        bench.run(path)
+        seen.append([second - first for first, second in zip(before, now())])
+    return [statistics.median(column) for column in zip(*seen)]
+
+
+def idle(bench):
+    bench.title("idle run, beside connecting, select 1, exiting", "ms", "bare libpq", "ratio", "job buffers", "with planner",
+                "WAL bytes", "xids")
+    for history in (0, bench.history):
+        bench.empty()
+        bench.done(history)
+        with Harp(0) as harp:
+            for name, conninfo in (("socket", bench.conninfo),
+                                   ("TCP, scram", bench.cluster.tcp_conninfo("bench") + " sslmode=disable"),
+                                   ("TCP, scram, TLS", bench.cluster.tcp_conninfo("bench") + " sslmode=require")):
+                path = bench.settings({"bench": harp.url}, conninfo=conninfo)
+                mine, other = bench.turns(lambda: bench.run(path), lambda: measure([BUILD / "bare", conninfo]),
+                                          runs=bench.runs * 6)
+                bench.say(f"{history} finished rows, {name}", f"{median(mine, 'wall') * 1000:.1f}",
+                          f"{median(other, 'wall') * 1000:.1f}", f"{statistics.median(ratios(mine, other)):.2f}",
+                          scanned(bench), *(f"{figure:.0f}" for figure in traces(bench, path)))
+            if harp.count() != 0:
+                raise Wrong("an idle run sent a request")
