@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "db.h"
 
 #include "clock.h"
@@ -76,18 +77,39 @@ db_connect(struct db *db, struct err *err)
     return err_hint(err, "compare [database] conninfo with what psql needs to connect");
 }
 
-bool
-db_open(const char *conninfo, struct db **ret_db, struct err *err)
+static bool
+db_check_conninfo(const char *conninfo, struct err *err)
 {
-    PQconninfoOption *parsed = PQconninfoParse(conninfo, NULL);
-    struct db *db;
+    char *message = NULL;
+    PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
+    /* No message, or libpq's constant "": there was no memory for one. */
+    bool has_message = message != NULL && message[0] != '\0';
+    bool exhausted = parsed == NULL && (!has_message || strncmp(message, "out of memory", 13) == 0);
 
+    PQconninfoFree(parsed);
+    if (has_message) {
+        /* It quotes the text, which may hold a password: not for anybody's eyes. */
+        explicit_bzero(message, strlen(message));
+        PQfreemem(message);
+    }
+    if (exhausted) {
+        return err_set(err, ERR_INTERNAL, "libpq has no memory to read [database] conninfo");
+    }
     if (parsed == NULL) {
-        /* libpq's own message would quote the text, which may hold a password. */
         (void)err_set(err, ERR_CONFIG, "[database] conninfo is not a PostgreSQL connection string");
         return err_hint(err, "for example: conninfo = host=/run/postgresql dbname=nextcloud");
     }
-    PQconninfoFree(parsed);
+    return true;
+}
+
+bool
+db_open(const char *conninfo, struct db **ret_db, struct err *err)
+{
+    struct db *db;
+
+    if (!db_check_conninfo(conninfo, err)) {
+        return false;
+    }
     db = mem_alloc(1, sizeof *db);
     db->conninfo = mem_strdup(conninfo);
     if (!db_connect(db, err)) {
