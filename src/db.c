@@ -156,9 +156,9 @@ db_fail(struct db *db, const PGresult *result)
     db->failed = true;
     kind = state == NULL ? ERR_DB_LOST : sqlstate_kind(state);
     sqlstate_line(text != NULL ? text : PQresultErrorMessage(result), line, sizeof line);
-    (void)err_set(&db->failure, kind, "database: %s%s%s%s", line,
-                  state == NULL ? "" : " (SQLSTATE ", state == NULL ? "" : state,
-                  state == NULL ? "" : ")");
+    (void)err_set(
+        &db->failure, kind, "database: %s%s%s%s", line[0] == '\0' ? "libpq lost an answer" : line,
+        state == NULL ? "" : " (SQLSTATE ", state == NULL ? "" : state, state == NULL ? "" : ")");
     if (state != NULL) {
         sqlstate_hint(&db->failure, state);
     }
@@ -244,7 +244,9 @@ db_receive(struct db *db)
     } else {
         PQclear(result); /* an error of the commit itself */
     }
-    return PQstatus(db->conn) == CONNECTION_BAD;
+    /* Nothing more is waited for on a connection that is going to be dropped: libpq, out of memory
+     * for the end of the exchange, would never tell of it. */
+    return PQstatus(db->conn) == CONNECTION_BAD || (db->failed && db->failure.kind == ERR_DB_LOST);
 }
 
 enum db_progress
