@@ -160,7 +160,7 @@ class Stage:
 
     def look(self):
         """What is there now, and stays: a connection that was dropped may still have something to commit."""
-        limit = time.monotonic() + 10
+        limit = time.monotonic() + 30
         while self.connection.execute("select exists (select from pg_stat_activity where usename = 'torture_user'"
                                       " and datname = current_database())").fetchone()[0]:
             if time.monotonic() > limit:

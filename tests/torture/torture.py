@@ -6,15 +6,20 @@ torture.h, which has the address and undefined behaviour sanitizers, too: so lea
 For each scenario and class: a first run counts the calls; then one run for each of them, and for each way in which it
 can fail, against the same rows and images; then, from each state that is a new one, an undisturbed run, after which
 everything must be as if nothing had happened.
+
+The points of a class come in an order that the seed gives. Where the time does not suffice, each scenario and class
+loses the same part of them, and how many were left out is told.
 """
 
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import queue
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -39,6 +44,10 @@ LIBRARY_ALL = ("run", "quiet")
 # A run takes a tenth of a second. Longer than this it waited for something that does not come.
 SLOW_S = 20
 
+# Not counting what it takes to prepare the scenarios.
+MINUTES = 23
+SMOKE_MINUTES = 0.35
+
 
 class Bench:
     """A scenario on stages of its own, one for each worker, and what was found with it."""
@@ -58,7 +67,9 @@ class Bench:
         self.free = queue.SimpleQueue()
         for stage in self.stages:
             self.free.put(stage)
+        began = time.monotonic()
         self.reference = self._undisturbed(self.stages[0])
+        self.seconds = time.monotonic() - began
 
     def close(self):
         for stage in self.stages:
@@ -136,29 +147,75 @@ class Bench:
 class Score:
     """How many points were failed, and which of them broke something."""
 
-    def __init__(self, say=print):
-        self.say = say
-        self.failed = self.missed = 0
+    def __init__(self):
+        self.functions = collections.Counter()  # failed calls of each
+        self.passed = self.missed = self.left_out = 0
         self.broken = []
 
     def take(self, scenario, point, reached, problems):
-        self.failed += reached
         self.missed += not reached
+        self.functions[point.function] += reached
+        self.passed += reached and not problems
         if problems:
             name = f"{scenario.name}:{point.what}:{point.number}:{point.way}"
             self.broken.append(name)
-            self.say(f"BROKEN {name} ({point.function})")
+            print(f"BROKEN {name} ({point.function})")
             for problem in problems:
-                self.say("    " + problem.replace("\n", "\n    "))
+                print("    " + problem.replace("\n", "\n    "))
 
-    def sum(self):
-        return f"torture: {self.failed} points failed, {len(self.broken)} broke something"
+    def state(self):
+        return sum(self.functions.values()), len(self.broken), self.left_out
+
+    def tell(self):
+        print("calls: " + ", ".join(f"{count} {name}" for name, count in self.functions.most_common()))
+        print(f"{sum(self.functions.values())} points failed, in {len(self.functions)} kinds of calls; {self.missed} were "
+              f"not reached again, {self.left_out} left out")
+        if self.broken:
+            print("again: make torture TORTURE_ARGS=\"" + " ".join(f"--only {name}" for name in self.broken[:20]) + '"')
+        print(f"torture: {self.passed} passed, {len(self.broken)} failed")
 
 
-def torture(bench, points, score, workers):
+def torture(tasks, score, workers, until):
+    """Fails points, as (bench, point), until the time is over."""
+    def try_one(task):
+        bench, point = task
+        return None if time.monotonic() > until else bench.try_point(point)
+
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for point, (reached, problems) in zip(points, pool.map(bench.try_point, points)):
-            score.take(bench.scenario, point, reached, problems)
+        for (bench, point), found in zip(tasks, pool.map(try_one, tasks)):
+            if found is None:
+                score.left_out += 1
+            else:
+                score.take(bench.scenario, point, *found)
+
+
+def torture_all(classes, score, options):
+    """Scenario by scenario; each class gets the part of the time that its points will take of what all will."""
+    deadline = time.monotonic() + options.minutes * 60
+    weights = [bench.seconds * len(points) for bench, _, points in classes]
+    for at, (bench, what, points) in enumerate(classes):
+        start = time.monotonic()
+        before = score.state()
+        if points:
+            until = start + (deadline - start) * weights[at] / sum(weights[at:])
+            torture([(bench, point) for point in points], score, options.jobs, until)
+        failed, broken, left_out = (now - old for now, old in zip(score.state(), before))
+        print(f"{bench.scenario.name:10} {what:8} {failed:5} points failed, {broken} broke something, {left_out} left out "
+              f"({time.monotonic() - start:.0f} s)", flush=True)
+
+
+def torture_a_little(classes, score, options, chance):
+    """Each kind of call in each of its ways once, somewhere; then what comes, while there is time."""
+    kinds, others = {}, []
+    for bench, _, points in classes:
+        others += [(bench, point) for point in points]
+    chance.shuffle(others)
+    for task in others:
+        kinds.setdefault((task[1].function, task[1].way), task)
+    chosen = set(map(id, kinds.values()))
+    until = time.monotonic() + options.minutes * 60
+    torture(list(kinds.values()), score, options.jobs, float("inf"))
+    torture([task for task in others if id(task) not in chosen], score, options.jobs, until)
 
 
 def parse(arguments):
@@ -166,9 +223,13 @@ def parse(arguments):
     parser.add_argument("--only", action="append", default=[], metavar="SCENARIO[:CLASS[:N[:WAY]]]",
                         help="only these points, as they stand behind BROKEN; may be given again")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="points at the same time")
-    parser.add_argument("--sample", type=int, help="so many points of each scenario and class, at random")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="for --sample")
-    return parser.parse_args(arguments)
+    parser.add_argument("--smoke", action="store_true", help="each kind of call once, and some at random")
+    parser.add_argument("--minutes", type=float, help="how long points are failed")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="for the order of the points")
+    options = parser.parse_args(arguments)
+    if options.minutes is None:
+        options.minutes = SMOKE_MINUTES if options.smoke else MINUTES
+    return options
 
 
 def is_wanted(only, scenario, point):
@@ -177,38 +238,48 @@ def is_wanted(only, scenario, point):
     return not only or any(wish.split(":") == name[:wish.count(":") + 1] for wish in only)
 
 
+def prepare(cluster, folder, options, chance, stack):
+    """(bench, class, its points) of all scenarios that are wanted."""
+    templates = make_templates(cluster)
+    scenarios = [scenario for scenario in all_scenarios()
+                 if not options.only or any(wish.split(":")[0] == scenario.name for wish in options.only)]
+
+    def make(number, scenario):
+        bench = Bench(cluster, templates, scenario, folder, 1 if options.smoke else options.jobs, number)
+        stack.callback(bench.close)
+        return [(bench, what, [point for point in bench.points(what) if is_wanted(options.only, scenario, point)])
+                for what in CODES]
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        classes = sum(pool.map(make, range(len(scenarios)), scenarios), [])
+    for _, _, points in classes:
+        chance.shuffle(points)
+    return classes
+
+
 def main(arguments):
     options = parse(arguments)
     for path in (TORTURED, pathlib.Path(PROGRAM)):
         if not path.exists():
-            print(f"{path} is missing: make all build/san/torture", file=sys.stderr)
+            print(f"{path} is missing: make torture builds it", file=sys.stderr)
             return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the cluster and the stand-ins end with it
     chance = random.Random(options.seed)
     score = Score()
     began = time.monotonic()
-    if options.sample:
-        print(f"seed {options.seed}")
-    with Cluster() as cluster, tempfile.TemporaryDirectory(prefix="hs-torture-") as folder:
-        templates = make_templates(cluster)
-        for number, scenario in enumerate(all_scenarios()):
-            if options.only and not any(wish.split(":")[0] == scenario.name for wish in options.only):
-                continue
-            bench = Bench(cluster, templates, scenario, folder, options.jobs, number)
-            try:
-                for what in CODES:
-                    points = [point for point in bench.points(what) if is_wanted(options.only, scenario, point)]
-                    if options.sample and len(points) > options.sample:
-                        points = chance.sample(points, options.sample)
-                    before = score.failed, len(score.broken)
-                    start = time.monotonic()
-                    torture(bench, points, score, options.jobs)
-                    print(f"{scenario.name:10} {what:8} {score.failed - before[0]:5} points failed, "
-                          f"{len(score.broken) - before[1]} broke something ({time.monotonic() - start:.0f} s)", flush=True)
-            finally:
-                bench.close()
-    print(f"took {time.monotonic() - began:.0f} s; {score.missed} points were not reached again")
-    print(score.sum())
-    return 1 if score.broken or not score.failed else 0
+    print(f"seed {options.seed}", flush=True)
+    with Cluster() as cluster, tempfile.TemporaryDirectory(prefix="hs-torture-") as folder, \
+            contextlib.ExitStack() as stack:
+        classes = prepare(cluster, folder, options, chance, stack)
+        print(f"{len({bench for bench, _, _ in classes})} scenarios, {sum(len(points) for _, _, points in classes)} points, "
+              f"prepared in {time.monotonic() - began:.0f} s", flush=True)
+        if options.smoke:
+            torture_a_little(classes, score, options, chance)
+        else:
+            torture_all(classes, score, options)
+    print(f"took {time.monotonic() - began:.0f} s")
+    score.tell()
+    return 1 if score.broken or not score.passed else 0
 
 
 if __name__ == "__main__":
