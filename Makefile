@@ -295,7 +295,7 @@ clean:
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, cover, fuzz and bench, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, cover, fuzz, torture and bench, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -309,6 +309,9 @@ help:
 	@echo 'make cover          tests with gcov, and what they reach'
 	@echo 'make fuzz           fuzzing with clang'"'"'s libFuzzer: FUZZ_RUNS=$(FUZZ_RUNS) executions of each target'
 	@echo 'make fuzz-smoke     replays its corpus, and a few executions more'
+	@echo 'make torture        fails each allocation, each call of libpq and libcurl and each read, write and wait once,'
+	@echo '                    over whole commands, for 25 minutes at most; TORTURE_ARGS="--only run:libpq" less'
+	@echo 'make torture-smoke  each kind of call once, and some more at random'
 	@echo 'make bench          the benchmark'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR'
 	@echo 'make clean          removes what was built'
