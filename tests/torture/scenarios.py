@@ -106,6 +106,22 @@ def nextcloud_knows_daemons(stage):
     stage.harp.clear_log()
 
 
+def folder_of_settings(stage):
+    """Two files; a run finds nothing to do with the second, because their database is the same."""
+    authorities = stage.folder / "authorities.pem"
+    authorities.touch()
+    stage.program.sections[f"daemon:{DAEMON}"] = {"url": stage.harp.url, "ca_file": authorities}
+    for image in ("removed:1", "absent:1"):
+        schedule(stage.connection, DAEMON, "app", image, choice="now")
+    stage.harp.add_image("removed:1", size=12_345)
+    stage.settings = stage.folder / "instances"
+    stage.settings.mkdir()
+    for name in ("one.ini", "two.ini"):
+        path = stage.settings / name
+        path.touch(mode=0o600)
+        path.write_bytes(stage.program.settings.read_bytes())
+
+
 def one_request_each(stage):
     """A quiet run of few jobs, without a look before the delete, that nobody has to know of."""
     stage.program.sections[f"daemon:{DAEMON}"] = {"url": stage.harp.url}
@@ -143,6 +159,7 @@ def all_scenarios():
         Scenario("nextcloud", "run", ["run", "-v"], nextcloud_knows_daemons, nextcloud=True),
         Scenario("quiet", "run", ["run"], one_request_each),
         Scenario("idle", "run", ["run"], nothing_due),
+        Scenario("fleet", "run", ["run", "--max-instances", "1"], folder_of_settings),
         Scenario("status", "read", ["status", "--json"], after_a_run),
         Scenario("check", "read", ["check"], nextcloud_knows_daemons, nextcloud=True),
         Scenario("plan", "read", ["plan"], settings_know_daemons),

@@ -96,6 +96,7 @@ class Stage:
         self.deaf.bind(("127.0.0.1", 0))
         self.down = f"127.0.0.1:{self.deaf.getsockname()[1]}"
         self.program = Program(folder, cluster.conninfo(name, user="torture_user"), key=KEY)
+        self.settings = None  # a folder of settings files; None: the program's own
         self.log = folder / "failed"
         self.faults = []
         self.saved = None
@@ -190,7 +191,7 @@ class Stage:
         return self._run(PROGRAM, arguments)
 
     def _run(self, path, arguments, **environment):
-        command = [str(path), "-c", str(self.program.settings), *arguments]
+        command = [str(path), "-c", str(self.settings or self.program.settings), *arguments]
         # Not with subprocess.run(): its threads for pipes cost more than the program.
         with open(self.folder / "out", "w+b") as out, open(self.folder / "err", "w+b") as err:
             with subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
