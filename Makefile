@@ -88,6 +88,7 @@ SOURCES := \
 QUERIES := $(sort $(wildcard sql/queries/*.sql))
 TESTS   := $(sort $(wildcard tests/unit/test_*.c))
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+TORTURE := $(sort $(wildcard tests/torture/*.c))
 SCHEMA_VERSION := $(shell ls sql/migrations | sed -n 's/^0*\([0-9][0-9]*\)_.*\.sql$$/\1/p' | sort -n | tail -n 1)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
@@ -120,11 +121,11 @@ CURL_SONAME := $(shell readelf -d "$$(pkg-config --variable=libdir libcurl)/libc
 LIBRARY_FLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
-FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
+FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/torture/*.[ch])
 SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
 
 .PHONY: all objects check unit san valgrind integration integration-san model cover bench \
-	fuzz fuzz-smoke fuzz-programs lint lint-c lint-sh \
+	fuzz fuzz-smoke fuzz-programs torture torture-smoke lint lint-c lint-sh \
 	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
 .DELETE_ON_ERROR:
 
@@ -163,7 +164,7 @@ build/queries.h: $(QUERIES) sql/embed.awk
 needs:
 	@DEPS=no bin/deps build
 
--include $(OBJECTS:.o=.d) $(TESTS:%.c=$(B)/%.d) $(FUZZERS:%.c=$(B)/%.d)
+-include $(OBJECTS:.o=.d) $(TESTS:%.c=$(B)/%.d) $(FUZZERS:%.c=$(B)/%.d) $(TORTURE:%.c=$(B)/%.d)
 .SECONDARY:
 
 objects: $(OBJECTS)
@@ -201,6 +202,20 @@ cover:
 	@$(MAKE) --no-print-directory VARIANT=cover unit
 	@$(MAKE) --no-print-directory VARIANT=cover PROGRAM=build/cover/harpsweep integration
 	@gcov -n -o build/cover/src $(SOURCES) | grep -A 1 "^File 'src/" | grep -v '^--'
+
+# The program with the sanitizers, each of whose calls can be told to fail: see tests/torture/torture.h.
+TORTURE_WRAPS = $(shell sed -n 's/^TORTURE_WRAP.[^,]*, \([A-Za-z_]*\).*/\1/p' $(TORTURE))
+
+$(B)/harpsweep-torture: $(OBJECTS) $(TORTURE:%.c=$(B)/%.o)
+	@echo "  link $@"
+	$(Q)$(LINK) $(TORTURE_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
+# Its malloc() is there before the sanitizers are.
+$(B)/tests/torture/torture_memory.o: private OPTIMIZE_$(VARIANT) := -O1 -g
+
+torture torture-smoke: bin/harpsweep
+	@$(MAKE) --no-print-directory VARIANT=san WERROR= build/san/harpsweep-torture
+	$(PYTHON) tests/torture/torture.py $(if $(findstring smoke,$@),--smoke) $(TORTURE_ARGS)
 
 BENCH_PROGRAMS := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
 build/bench/%: tests/bench/%.c | needs
@@ -280,7 +295,7 @@ clean:
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, cover, fuzz and bench, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, cover, fuzz, torture and bench, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -294,6 +309,9 @@ help:
 	@echo 'make cover          tests with gcov, and what they reach'
 	@echo 'make fuzz           fuzzing with clang'"'"'s libFuzzer: FUZZ_RUNS=$(FUZZ_RUNS) executions of each target'
 	@echo 'make fuzz-smoke     replays its corpus, and a few executions more'
+	@echo 'make torture        fails each allocation, each call of libpq and libcurl and each read, write and wait once,'
+	@echo '                    over whole commands, for 25 minutes at most; TORTURE_ARGS="--only run:libpq" less'
+	@echo 'make torture-smoke  each kind of call once, and some more at random'
 	@echo 'make bench          the benchmark'
 	@echo 'make install        PREFIX=$(PREFIX), DESTDIR'
 	@echo 'make clean          removes what was built'

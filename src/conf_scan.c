@@ -31,8 +31,11 @@ conf_read_all(struct conf_scan *scan, int fd, const struct stat *info, struct er
         return err_set(err, ERR_CONFIG, "%s: larger than 1 MiB", scan->path);
     }
     scan->text = mem_alloc(size + 1, 1);
-    while (got > 0 && length < size) {
+    while (got != 0 && length < size) {
         got = read(fd, scan->text + length, size - length);
+        if (got < 0 && errno != EINTR) {
+            break;
+        }
         length += got > 0 ? (size_t)got : 0;
     }
     if (got < 0) {

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "db.h"
 
 #include "clock.h"
@@ -76,18 +77,39 @@ db_connect(struct db *db, struct err *err)
     return err_hint(err, "compare [database] conninfo with what psql needs to connect");
 }
 
-bool
-db_open(const char *conninfo, struct db **ret_db, struct err *err)
+static bool
+db_check_conninfo(const char *conninfo, struct err *err)
 {
-    PQconninfoOption *parsed = PQconninfoParse(conninfo, NULL);
-    struct db *db;
+    char *message = NULL;
+    PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
+    /* No message, or libpq's constant "": there was no memory for one. */
+    bool has_message = message != NULL && message[0] != '\0';
+    bool exhausted = parsed == NULL && (!has_message || strncmp(message, "out of memory", 13) == 0);
 
+    PQconninfoFree(parsed);
+    if (has_message) {
+        /* It quotes the text, which may hold a password: not for anybody's eyes. */
+        explicit_bzero(message, strlen(message));
+        PQfreemem(message);
+    }
+    if (exhausted) {
+        return err_set(err, ERR_INTERNAL, "libpq has no memory to read [database] conninfo");
+    }
     if (parsed == NULL) {
-        /* libpq's own message would quote the text, which may hold a password. */
         (void)err_set(err, ERR_CONFIG, "[database] conninfo is not a PostgreSQL connection string");
         return err_hint(err, "for example: conninfo = host=/run/postgresql dbname=nextcloud");
     }
-    PQconninfoFree(parsed);
+    return true;
+}
+
+bool
+db_open(const char *conninfo, struct db **ret_db, struct err *err)
+{
+    struct db *db;
+
+    if (!db_check_conninfo(conninfo, err)) {
+        return false;
+    }
     db = mem_alloc(1, sizeof *db);
     db->conninfo = mem_strdup(conninfo);
     if (!db_connect(db, err)) {
@@ -134,9 +156,9 @@ db_fail(struct db *db, const PGresult *result)
     db->failed = true;
     kind = state == NULL ? ERR_DB_LOST : sqlstate_kind(state);
     sqlstate_line(text != NULL ? text : PQresultErrorMessage(result), line, sizeof line);
-    (void)err_set(&db->failure, kind, "database: %s%s%s%s", line,
-                  state == NULL ? "" : " (SQLSTATE ", state == NULL ? "" : state,
-                  state == NULL ? "" : ")");
+    (void)err_set(
+        &db->failure, kind, "database: %s%s%s%s", line[0] == '\0' ? "libpq lost an answer" : line,
+        state == NULL ? "" : " (SQLSTATE ", state == NULL ? "" : state, state == NULL ? "" : ")");
     if (state != NULL) {
         sqlstate_hint(&db->failure, state);
     }
@@ -222,7 +244,9 @@ db_receive(struct db *db)
     } else {
         PQclear(result); /* an error of the commit itself */
     }
-    return PQstatus(db->conn) == CONNECTION_BAD;
+    /* Nothing more is waited for on a connection that is going to be dropped: libpq, out of memory
+     * for the end of the exchange, would never tell of it. */
+    return PQstatus(db->conn) == CONNECTION_BAD || (db->failed && db->failure.kind == ERR_DB_LOST);
 }
 
 enum db_progress

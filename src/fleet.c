@@ -56,17 +56,25 @@ fleet_open(const char *folder, struct fleet *ret_fleet, struct err *err)
     DIR *dir = opendir(folder);
     struct fleet fleet = {.count = 0};
     const struct dirent *entry;
+    int code;
 
     if (dir == NULL) {
         return err_set(err, ERR_CONFIG, "%s: %s", folder, strerror(errno));
     }
+    errno = 0; /* a failure looks like the end but for this */
     /* Nobody else reads this stream. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     while ((entry = readdir(dir)) != NULL) {
         if (fleet_is_settings(entry->d_name)) {
             fleet_add(&fleet, folder, entry->d_name);
         }
+        errno = 0;
     }
+    code = errno;
     (void)closedir(dir);
+    if (code != 0) {
+        fleet_close(&fleet);
+        return err_set(err, ERR_CONFIG, "%s: %s", folder, strerror(code));
+    }
     if (fleet.count == 0) {
         return err_set(err, ERR_CONFIG, "%s: holds no settings file (*.ini)", folder);
     }

@@ -33,8 +33,10 @@ http_finish(struct http_slot *slot, enum http_transport transport, const char *d
     struct http_answer answer = {.transport = transport, .detail = detail};
 
     http_curl_end(slot);
-    http_curl_read(slot, &answer.status, &answer.content_type);
-    if (transport == HTTP_ANSWERED && (answer.status < 100 || answer.status > 999)) {
+    if (!http_curl_read(slot, &answer.status, &answer.content_type) && transport == HTTP_ANSWERED) {
+        answer.transport = HTTP_FAILED; /* else a status of 0 would be a stranger's answer */
+        answer.detail = "libcurl does not tell what was answered";
+    } else if (transport == HTTP_ANSWERED && (answer.status < 100 || answer.status > 999)) {
         /* libcurl takes "HTTP/200 OK" for version 2 and status 0, "HTTP/21000" for 1000. */
         answer.transport = HTTP_NOT_HTTP;
         answer.detail = "its first line has no status";

@@ -47,9 +47,10 @@ http_on_close(void *context, curl_socket_t fd)
     return 0;
 }
 
-/* Sets one option and remembers whether libcurl took all of them. */
+/* Sets one option, where libcurl took all before it: with the size of another body, for one, it
+ * would copy what is not there. */
 #define HTTP_SET(ok, handle, option, value) \
-    ((ok) = curl_easy_setopt((handle), (option), (value)) == CURLE_OK && (ok))
+    ((ok) = (ok) && curl_easy_setopt((handle), (option), (value)) == CURLE_OK)
 
 static bool
 http_set_manners(CURL *handle)
@@ -87,7 +88,6 @@ http_make_handle(struct http_slot *slot, const char *ca_file)
     bool ok = handle != NULL && http_set_manners(handle);
 
     if (ok) {
-        HTTP_SET(ok, handle, CURLOPT_PRIVATE, slot);
         HTTP_SET(ok, handle, CURLOPT_ERRORBUFFER, slot->detail);
         HTTP_SET(ok, handle, CURLOPT_HEADERFUNCTION, http_on_header);
         HTTP_SET(ok, handle, CURLOPT_HEADERDATA, slot);
@@ -215,14 +215,15 @@ http_curl_end(struct http_slot *slot)
     http_drop_headers(slot);
 }
 
-void
+bool
 http_curl_read(struct http_slot *slot, long *ret_status, const char **ret_content_type)
 {
     char *type = NULL;
+    bool told = curl_easy_getinfo(slot->handle, CURLINFO_RESPONSE_CODE, ret_status) == CURLE_OK &&
+                curl_easy_getinfo(slot->handle, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK;
 
-    (void)curl_easy_getinfo(slot->handle, CURLINFO_RESPONSE_CODE, ret_status);
-    (void)curl_easy_getinfo(slot->handle, CURLINFO_CONTENT_TYPE, &type);
     *ret_content_type = type == NULL ? "" : type;
+    return told;
 }
 
 /* How far a request came, as libcurl knows it. */
@@ -327,17 +328,12 @@ http_transport_of(CURLcode code, const struct http_slot *slot)
 }
 
 void
-http_curl_ended(void *handle, int result)
+http_curl_ended(struct http_slot *slot, int result)
 {
     const CURLcode code = (CURLcode)result;
-    char *private_data = NULL;
-    struct http_slot *slot;
-    enum http_transport transport;
+    enum http_transport transport = http_transport_of(code, slot);
     const char *detail = "";
 
-    (void)curl_easy_getinfo(handle, CURLINFO_PRIVATE, &private_data);
-    slot = (struct http_slot *)(void *)private_data;
-    transport = http_transport_of(code, slot);
     if (transport != HTTP_ANSWERED) {
         detail = slot->detail[0] != '\0' ? slot->detail : curl_easy_strerror(code);
     }

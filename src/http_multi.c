@@ -172,6 +172,18 @@ http_multi_act(struct http *http, curl_socket_t fd, short events, struct err *er
     return true;
 }
 
+/* Whose handle it is: asking libcurl for it is one more call that could fail. */
+static struct http_slot *
+http_multi_slot(const struct http *http, const CURL *handle)
+{
+    size_t at = 0;
+
+    while (at + 1 < http->slot_count && http->slots[at].handle != handle) {
+        at++;
+    }
+    return &http->slots[at];
+}
+
 static int
 http_multi_finish(struct http *http)
 {
@@ -181,7 +193,7 @@ http_multi_finish(struct http *http)
 
     while ((message = curl_multi_info_read(http->multi, &waiting)) != NULL) {
         if (message->msg == CURLMSG_DONE) {
-            http_curl_ended(message->easy_handle, (int)message->data.result);
+            http_curl_ended(http_multi_slot(http, message->easy_handle), (int)message->data.result);
             ended++;
         }
     }

@@ -61,12 +61,13 @@ bool http_curl_begin(struct http_slot *slot, const struct http_request *request)
 void http_curl_end(struct http_slot *slot);
 void http_curl_free(struct http_slot *slot);
 
-/* http_curl.c: the request of a handle came to its end with that CURLcode. */
-void http_curl_ended(void *handle, int result);
+/* http_curl.c: the request of a slot came to its end with that CURLcode. */
+void http_curl_ended(struct http_slot *slot, int result);
 
 /* http_curl.c: status and content type ("" where there is none) of what was received. They stay
- * until the slot's next request. */
-void http_curl_read(struct http_slot *slot, long *ret_status, const char **ret_content_type);
+ * until the slot's next request. False where libcurl does not tell. */
+bool http_curl_read(struct http_slot *slot, long *ret_status, const char **ret_content_type)
+    MUST_CHECK;
 
 /* http_multi.c: libcurl itself, and its multi handle; close also after an open that failed. */
 bool http_multi_open(struct http *http, int max_parallel, struct err *err) MUST_CHECK;

@@ -2,6 +2,7 @@
 #include "fleet.h"
 #include "http.h"
 #include "log.h"
+#include "reply.h"
 
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -94,6 +95,7 @@ main(int argc, char **argv)
 
     /* No core dump and no debugger of another process of this user: the keys are in here. */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    reply_init();
     if (!cli_parse(argc, argv, &cli, &err)) {
         log_err(&err);
         return err_exit_code(err.kind);

@@ -16,6 +16,18 @@
 /* "-rc.10", ".dev12": no release has more behind its numbers. */
 #define REPLY_SUFFIX_MAX 8
 
+static void *
+reply_alloc(size_t size)
+{
+    return mem_alloc(size, 1);
+}
+
+void
+reply_init(void)
+{
+    json_set_alloc_funcs(reply_alloc, mem_free);
+}
+
 /* NULL where body is not exactly one JSON object. */
 static json_t *
 reply_parse_object(const char *body, size_t length)

@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Once, before any thread and any other call: jansson, too, ends the process where there is no
+ * memory. An answer that could not be parsed for lack of it would count as a stranger's. */
+void reply_init(void);
+
 /* Answer of POST …/docker/exapp/image_remove. */
 enum reply_removal_kind {
     REPLY_REMOVAL_UNKNOWN, /* not an answer that HaRP gives */

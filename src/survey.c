@@ -80,7 +80,9 @@ survey_take(struct survey_call *call, const struct http_answer *answer)
     } else if (item->verdict.action == VERDICT_STOP) {
         survey_refuse(item, call->lane->lane.reason, call->lane->lane.hint);
     } else {
-        item->asked = true;
+        /* A request that failed is no answer: neither that the image is there nor that it is not.
+         */
+        item->asked = item->verdict.action != VERDICT_RETRY;
     }
 }
 

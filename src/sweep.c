@@ -174,7 +174,9 @@ sweep_is_over(const struct sweep *sweep)
            (over > SWEEP_LAST_WORDS_MS || (sig_stops() > 1 && !db_is_open(sweep->db)));
 }
 
-static bool
+/* For the database and, while requests are under way, for these. Where libcurl fails they end, and
+ * the run with them; but what they did before is recorded all the same. */
+static void
 sweep_wait(struct sweep *sweep)
 {
     int fd = db_fd(sweep->db);
@@ -184,15 +186,12 @@ sweep_wait(struct sweep *sweep)
     struct pollfd poll_fd = {.fd = fd, .events = (short)(POLLIN | (writing ? POLLOUT : 0))};
     struct err err;
 
-    if (sweep->http == NULL) {
+    if (sweep->http == NULL || http_active(sweep->http) == 0) {
         (void)poll(&poll_fd, 1, (int)nap); /* a signal ends it, and the loop looks */
-        return true;
-    }
-    if (!http_wait(sweep->http, fd, writing, nap, &err)) {
+    } else if (!http_wait(sweep->http, fd, writing, nap, &err)) {
         sweep_fail(sweep, &err);
-        return false;
+        http_abort_all(sweep->http);
     }
-    return true;
 }
 
 static void
@@ -210,9 +209,7 @@ sweep_loop(struct sweep *sweep)
         if (!sweep_has_work(sweep) || sweep_is_over(sweep)) {
             return;
         }
-        if (!sweep_wait(sweep)) {
-            return;
-        }
+        sweep_wait(sweep);
         sweep_db_advance(sweep);
     }
 }

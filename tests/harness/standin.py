@@ -95,6 +95,13 @@ class Standin:
         """Names, or the ID of an image without one; sorted."""
         return sorted(", ".join(names) or image for image, names in self.images(port).items())
 
+    def remember(self, port=24000):
+        """What is in the engine now, for recall()."""
+        self._engine("remember", port)
+
+    def recall(self, port=24000):
+        self._engine("recall", port)
+
     # Faults and the log.
 
     def fault(self, **fault):

@@ -654,6 +654,13 @@ class TestPlanAndAdopt:
         program("adopt", V1, code=64)
         program("adopt", "--daemon", DAEMON, code=64)
 
+    def test_adopt_knows_nothing_of_an_image_whose_inspect_failed(self, program, story, harp):
+        harp.add_image(V1)
+        harp.fault(kind="inspect", ref=V1, status=504, body="Timeout communicating with Docker Engine",
+                   content_type="text/plain")
+        done = program("adopt", "--daemon", DAEMON, V1, code=1)
+        assert V1 in done.out and not story.jobs()
+
 
 def test_a_story_with_a_settings_file_without_any_daemon_and_no_nextcloud(tmp_path, cluster, template, worker):
     """Without Nextcloud's tables and without a section, nothing can be reached, and check says what to do."""

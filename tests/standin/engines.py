@@ -5,6 +5,7 @@ inspect a container; as (status, value), the value as Docker's JSON has it.
 """
 
 import asyncio
+import copy
 import hashlib
 import itertools
 import json
@@ -81,6 +82,7 @@ class MemoryEngine:
         self.images = {}  # ID: {"size", "tags", "digests", "last_tag"}
         self.containers = {}  # name: {"image", "ref", "status"}
         self._numbers = itertools.count(1)
+        self._remembered = ({}, {})
 
     # What tests do.
 
@@ -116,6 +118,14 @@ class MemoryEngine:
 
     def image_list(self):
         return {image_id: list(image["tags"]) for image_id, image in self.images.items()}
+
+    def remember(self):
+        """What is there now, for recall()."""
+        self._remembered = copy.deepcopy((self.images, self.containers))
+
+    def recall(self):
+        """As it was when it was told to remember."""
+        self.images, self.containers = copy.deepcopy(self._remembered)
 
     # What HaRP asks.
 
