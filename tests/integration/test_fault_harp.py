@@ -238,6 +238,21 @@ class TestRemoval:
         scene.program("run")
         scene.expect_result("retry", words, status=answer[0])
 
+    def test_one_more_ends_no_outage(self, scene):
+        """A run with one due job cannot have two in a row: what stopped the daemon still stands, and nobody is told anew."""
+        answer_with(scene, (502, HTML, "<h1>502 Bad Gateway</h1>"), kind="remove")
+        assert "daemon stopped" in scene.program("run", code=1).err
+        for due, code in ((1, 0), (4, 1)):
+            scene.connection.execute("update harpsweep.job set next_at = case when id in (select id from harpsweep.job where"
+                                     " state = 'pending' order by id limit %s) then not_before else now() + interval '1 h' end"
+                                     " where state = 'pending'", [due])
+            assert scene.program("run", code=code).err == ""
+            assert scene.daemon.stop == "down"
+        scene.harp.clear_faults()
+        scene.connection.execute("update harpsweep.job set next_at = not_before where state = 'pending'")
+        scene.program("run")
+        assert (scene.daemon.stop, scene.daemon.stopped_since) == (None, None)
+
 
 class TestInspect:
     @rows(INSPECTS, *RESULTS)
