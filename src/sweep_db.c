@@ -57,6 +57,8 @@ sweep_broken(struct sweep *sweep, const struct err *err)
         return;
     }
     if (results == 0) {
+        /* The second time that nothing else can have been the cause, or the run would never end. */
+        sweep->seen_refused |= sweep->failure.kind != ERR_NONE && sweep->step_seen >= 0;
         sweep_fail(sweep, err); /* no more claims; what is done is recorded all the same */
     } else if (!sweep->alone) {
         sweep->alone = true; /* find out which statement it was */
