@@ -8,8 +8,10 @@ the requests that it should have seen and the table holds exactly the results.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
+import socket
 import statistics
 import subprocess
 import sys
@@ -283,12 +285,52 @@ def database_cost(bench):
                   f"{(commits - 1) / jobs:.4f}")
 
 
+def of_four(bench, urls, jobs):
+    """A run with so many jobs for each of these daemons: seconds from the first claim to the last result of the first four."""
+    path = bench.folder / "bench-outage.ini"
+    path.write_text(f"[database]\nconninfo = {bench.conninfo}\n\n[cleanup]\nverify = no\n\n[harp]\ntimeout = 5s\n"
+                    f"shared_key_file = {bench.key}\n"
+                    + "".join(f"\n[daemon:d{number}]\nurl = {url}\n" for number, url in enumerate(urls)))
+    path.chmod(0o600)
+    bench.empty()
+    bench.ask("""insert into harpsweep.job (daemon, appid, image_ref, state, orphaned_at, grace_hours, not_before, next_at)
+                 select 'd' || d, 'app', 'registry.example/app:' || i, 'pending', now() - interval '2 days', 24,
+                        now() - interval '1 day', now() - interval '1 day' + i * interval '1 millisecond'
+                   from generate_series(0, %s) d, generate_series(1, %s) i""", len(urls) - 1, jobs)
+    bench.ask("vacuum (analyze) harpsweep.job")
+    bench.ask("checkpoint")
+    subprocess.run([PROGRAM, "-c", path, "run"], capture_output=True, check=False)
+    seconds, done, others = bench.ask(
+        """select extract(epoch from max(finished_at) - min(claimed_at))::float8, count(*),
+                  (select count(*) from harpsweep.job where daemon = 'd4' and state = 'pending' and failures = 0)
+             from harpsweep.job where state = 'removed' and daemon < 'd4'""")
+    if done != 4 * jobs or others != jobs * (len(urls) - 4):
+        raise Wrong(f"the four daemons that are well finished {done} jobs instead of {4 * jobs}, the fifth kept {others}")
+    return seconds
+
+
+def outage(bench):
+    jobs = 300
+    bench.say("one daemon of five is down", "s", "without it", "ratio", "least", "most")
+    with contextlib.ExitStack() as stack:
+        well = [stack.enter_context(Harp(50)).url for _ in range(4)]
+        mute = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
+        for name, url in (("says nothing", f"http://127.0.0.1:{mute.getsockname()[1]}"), ("refuses", "http://127.0.0.1:9")):
+            five, four = bench.pairs(lambda: of_four(bench, [*well, url], jobs),  # pylint: disable=cell-var-from-loop
+                                     lambda: of_four(bench, well, jobs))
+            ratios = [one / other for one, other in zip(five, four)]
+            bench.say(f"  it {name}: the others' {4 * jobs} jobs of 50 ms", f"{statistics.median(five):.2f}",
+                      f"{statistics.median(four):.2f}", f"{statistics.median(ratios):.3f}", f"{min(ratios):.3f}",
+                      f"{max(ratios):.3f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", choices=("throughput", "idle", "memory", "database"))
+    parser.add_argument("--only", choices=("throughput", "idle", "memory", "database", "outage"))
     arguments = parser.parse_args()
-    parts = {"throughput": throughput, "idle": idle, "memory": memory, "database": database_cost}
+    parts = {"throughput": throughput, "idle": idle, "memory": memory, "database": database_cost,
+             "outage": outage}
     with tempfile.TemporaryDirectory(prefix="harpsweep-bench-") as folder, Cluster(fsync=True) as cluster:
         bench = Bench(cluster, folder, arguments.runs)
         if arguments.only in (None, "throughput"):
