@@ -208,7 +208,7 @@ def waiting(connection):
 
 @pytest.mark.parametrize("setting,state", [("statement_timeout = '100ms'", "57014"), ("lock_timeout = '100ms'", "55P03")])
 def test_somebody_holds_the_row_of_a_result(scene, scene_database, setting, state):
-    scene.harp.fault(kind="remove", ref="app:0", delay=0.3, effect=True)
+    scene.harp.fault(kind="remove", ref="app:0", delay=1, effect=True)  # the lock must be there before the answer
     holder = scene_database[0].connect(autocommit=False)
     with of_role(scene.connection, setting):
         run = scene.program.start("run")
@@ -228,7 +228,7 @@ def test_a_deadlock(scene, scene_database):
     """Somebody holds the second of three rows, and wants one that the run has locked before it waits for his."""
     later = ("app:1", "app:2", "app:3")
     for reference in later:
-        scene.harp.fault(kind="remove", ref=reference, delay=0.3, effect=True)
+        scene.harp.fault(kind="remove", ref=reference, delay=1, effect=True)
     holder = scene_database[0].connect(autocommit=False)
     holder.execute("set deadlock_timeout = '1min'")
     holder.commit()
