@@ -278,8 +278,10 @@ format-check:
 format:
 	clang-format -i $(FORMATTED)
 
-# Installation: nothing is written to /etc; README.md tells what to copy there.
+# Installation: nothing is written to /etc, and nothing is started; README.md tells what to copy there. The systemd units
+# do nothing until the timer is enabled.
 
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 SHARE = $(DESTDIR)$(PREFIX)/share/harpsweep
 install: bin/harpsweep
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/sql/migrations $(DESTDIR)$(PREFIX)/share/doc/harpsweep
@@ -288,6 +290,9 @@ install: bin/harpsweep
 	install -m 644 sql/migrations/*.sql $(SHARE)/sql/migrations
 	install -m 644 etc/harpsweep.ini $(SHARE)/harpsweep.ini
 	sed 's,/usr/local,$(PREFIX),' etc/harpsweep.cron >$(SHARE)/harpsweep.cron
+	install -d $(UNITS)
+	sed 's,/usr/local,$(PREFIX),' etc/harpsweep.service >$(UNITS)/harpsweep.service
+	install -m 644 etc/harpsweep.timer $(UNITS)/harpsweep.timer
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/harpsweep
 
 clean:

@@ -27,6 +27,12 @@ conf_read_all(struct conf_scan *scan, int fd, const struct stat *info, struct er
     if (!S_ISREG(info->st_mode)) {
         return err_set(err, ERR_CONFIG, "%s: not a regular file", scan->path);
     }
+    /* Whoever changes a daemon's url has the shared key sent to him. */
+    if ((info->st_mode & S_IWOTH) != 0) {
+        (void)err_set(err, ERR_CONFIG, "%s: anybody can change it (mode %03o)", scan->path,
+                      (unsigned)(info->st_mode & 0777));
+        return err_hint(err, "chmod o-w %s", scan->path);
+    }
     if (info->st_size > CONF_FILE_MAX) {
         return err_set(err, ERR_CONFIG, "%s: larger than 1 MiB", scan->path);
     }

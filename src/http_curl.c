@@ -229,9 +229,8 @@ http_curl_read(struct http_slot *slot, long *ret_status, const char **ret_conten
 /* How far a request came, as libcurl knows it. */
 struct http_progress {
     bool resolved;
-    bool connected; /* on TCP's level */
-    bool sent;      /* at least a part of the request */
-    bool received;  /* at least one whole line of an answer */
+    bool sent;     /* at least a part of the request */
+    bool received; /* at least one whole line of an answer */
 };
 
 static struct http_progress
@@ -246,8 +245,7 @@ http_progress_of(const struct http_slot *slot)
     (void)curl_easy_getinfo(slot->handle, CURLINFO_CONNECT_TIME_T, &connected);
     (void)curl_easy_getinfo(slot->handle, CURLINFO_REQUEST_SIZE, &request_size);
     progress.sent = request_size > 0; /* also on a connection that was there before */
-    progress.connected = connected > 0 || progress.sent;
-    progress.resolved = resolved > 0 || progress.connected;
+    progress.resolved = resolved > 0 || connected > 0 || progress.sent;
     progress.received = slot->header_bytes > 0 || slot->body.length > 0;
     return progress;
 }
@@ -258,8 +256,8 @@ http_transport_of_timeout(const struct http_progress *progress)
     if (progress->received) {
         return HTTP_CUT;
     }
-    /* A TLS handshake that gets no answer is as silent as a request that gets none. */
-    if (progress->connected) {
+    /* A TLS handshake that gets no answer is no connection yet: a ban's silence comes after it. */
+    if (progress->sent) {
         return HTTP_SILENT;
     }
     return progress->resolved ? HTTP_NOT_CONNECTED : HTTP_NOT_RESOLVED;

@@ -41,8 +41,16 @@ sqlstate_hint(struct err *err, const char *state)
 enum err_kind
 sqlstate_refusal_kind(const char *message)
 {
-    static const char *const refusals[] = {"authentication failed", "no password supplied",
-                                           "does not exist", "pg_hba.conf"};
+    static const char *const refusals[] = {"authentication failed",
+                                           "no password supplied",
+                                           "does not exist",
+                                           "pg_hba.conf",
+                                           "is not permitted to log in",
+                                           "does not support SSL",
+                                           "invalid port number",
+                                           "permission denied for database",
+                                           "invalid sslmode value",
+                                           "certificate verify failed"};
 
     if (strstr(message, "No such file or directory") != NULL) {
         return ERR_DB_LOST;

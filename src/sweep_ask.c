@@ -225,6 +225,15 @@ sweep_see(const struct sweep_daemon *daemon, struct jobs_daemon_seen *seen)
     db_array_int(&seen->pauses, stopped ? sweep_pause_s(lane->stop) : 0);
 }
 
+/* Whether a daemon that answered is well, as far as this run knows. One that was stopped before and
+ * whose last answer was trouble again is not: one trouble stops nobody, but it ends no outage. */
+static bool
+sweep_is_well(const struct sweep_daemon *daemon)
+{
+    return daemon->lane.version[0] != '\0' &&
+           (daemon->lane.troubles == 0 || daemon->known_stop[0] == '\0');
+}
+
 void
 sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all)
 {
@@ -234,9 +243,9 @@ sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all)
 
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         struct sweep_daemon *daemon = &sweep->daemons[i];
-        bool answered = daemon->lane.version[0] != '\0';
 
-        if (daemon->noted || !(daemon->lane.gate == LANE_STOPPED || (all && answered))) {
+        if (daemon->noted || sweep->seen_refused ||
+            !(daemon->lane.gate == LANE_STOPPED || (all && sweep_is_well(daemon)))) {
             continue;
         }
         if (!any) {

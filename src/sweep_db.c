@@ -36,6 +36,23 @@ sweep_take_back(struct sweep *sweep)
     }
 }
 
+/* The database was lost, or wants the same once more: after a while that grows. */
+static void
+sweep_try_again(struct sweep *sweep, const struct err *err)
+{
+    if (sweep->reconnect_wait_ms == 0 && (sweep->hello_ok || err->kind == ERR_DB_AGAIN)) {
+        log_warning("%s; trying again run=%s", err->text, sweep->run.token);
+    } else if (!sweep->hello_ok) {
+        sweep_fail(sweep, err); /* nothing was claimed yet: cron tries again */
+    }
+    sweep->reconnect_wait_ms =
+        sweep->reconnect_wait_ms == 0 ? SWEEP_RECONNECT_FIRST_MS : sweep->reconnect_wait_ms * 2;
+    if (sweep->reconnect_wait_ms > SWEEP_RECONNECT_MAX_MS) {
+        sweep->reconnect_wait_ms = SWEEP_RECONNECT_MAX_MS;
+    }
+    sweep->reconnect_at_ms = clock_boot_ms() + sweep->reconnect_wait_ms;
+}
+
 static void
 sweep_broken(struct sweep *sweep, const struct err *err)
 {
@@ -43,20 +60,10 @@ sweep_broken(struct sweep *sweep, const struct err *err)
 
     sweep_take_back(sweep);
     if (err->kind == ERR_DB_LOST || err->kind == ERR_DB_AGAIN) {
-        if (sweep->reconnect_wait_ms == 0 && (sweep->hello_ok || err->kind == ERR_DB_AGAIN)) {
-            log_warning("%s; trying again run=%s", err->text, sweep->run.token);
-        } else if (!sweep->hello_ok) {
-            sweep_fail(sweep, err); /* nothing was claimed yet: cron tries again */
-        }
-        sweep->reconnect_wait_ms =
-            sweep->reconnect_wait_ms == 0 ? SWEEP_RECONNECT_FIRST_MS : sweep->reconnect_wait_ms * 2;
-        if (sweep->reconnect_wait_ms > SWEEP_RECONNECT_MAX_MS) {
-            sweep->reconnect_wait_ms = SWEEP_RECONNECT_MAX_MS;
-        }
-        sweep->reconnect_at_ms = clock_boot_ms() + sweep->reconnect_wait_ms;
-        return;
-    }
-    if (results == 0) {
+        sweep_try_again(sweep, err);
+    } else if (results == 0) {
+        /* The second time that nothing else can have been the cause, or the run would never end. */
+        sweep->seen_refused |= sweep->failure.kind != ERR_NONE && sweep->step_seen >= 0;
         sweep_fail(sweep, err); /* no more claims; what is done is recorded all the same */
     } else if (!sweep->alone) {
         sweep->alone = true; /* find out which statement it was */

@@ -141,6 +141,7 @@ struct sweep {
     int step_confirm;
     int step_claim;
     int step_seen;
+    bool seen_refused; /* the database does not take what is known of daemons */
     int64_t wall_sent_ms;
     int64_t reconnect_at_ms;
     int64_t reconnect_wait_ms;

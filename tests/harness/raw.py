@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 
 BASE = "/exapps/app_api"
 NOTHING = "no byte of an answer"
@@ -77,6 +78,32 @@ class Connection:
     def ask(self, method, path, headers=(), body=None, key=KEY, version="HTTP/1.1"):
         self.send(encode(method, path, headers, body, key, version))
         return self.read(method)
+
+
+class Responder:
+    """`with Responder(data) as port:` says the same to everybody, whatever is asked, and hangs up."""
+
+    def __init__(self, data):
+        self.data = data
+        self.server = socket.create_server(("127.0.0.1", 0))
+
+    def _serve(self):
+        while True:
+            try:
+                peer, _ = self.server.accept()
+            except OSError:
+                return
+            with peer:
+                peer.recv(65536)
+                peer.sendall(self.data)
+
+    def __enter__(self):
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self.server.getsockname()[1]
+
+    def __exit__(self, *_):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
 
 
 def encode(method, path, headers=(), body=None, key=KEY, version="HTTP/1.1"):

@@ -105,7 +105,8 @@ class Standin:
     # Faults and the log.
 
     def fault(self, **fault):
-        """kind, ref (both may be left out), times, delay (s), effect, fault (a name) or status, body, content_type."""
+        """kind, ref (both may be left out), times, delay (s), effect, fault (a name) or status, body, content_type,
+        headers; fault="raw" sends body as it is."""
         self.tell("fault", **fault)
 
     def clear_faults(self):
@@ -124,3 +125,7 @@ class Standin:
 
     def clear_log(self):
         self.tell("clear_log")
+
+    def begin_anew(self):
+        """As just started: no image, no fault, no strike, nothing logged, and it listens."""
+        self.tell("begin_anew")

@@ -3,6 +3,7 @@
 import datetime
 import itertools
 import os
+import socket
 import sys
 
 import psycopg
@@ -12,6 +13,7 @@ from psycopg.types.datetime import TimestamptzLoader
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.cluster import Cluster  # noqa: E402  pylint: disable=wrong-import-position
+from harness.matrix import Scene  # noqa: E402  pylint: disable=wrong-import-position
 from harness.nextcloud import NAMES as NEXTCLOUD_TABLES, Nextcloud  # noqa: E402  pylint: disable=wrong-import-position
 from harness.program import Program  # noqa: E402  pylint: disable=wrong-import-position
 from harness.standin import Standin  # noqa: E402  pylint: disable=wrong-import-position
@@ -150,6 +152,46 @@ def worker(cluster, template):  # pylint: disable=redefined-outer-name,unused-ar
 def program(tmp_path, cluster, database, harp, worker):  # pylint: disable=redefined-outer-name
     """bin/harpsweep for `database` and `harp`, whose daemon is called "harp"; as the worker role."""
     return Program(tmp_path, cluster.conninfo(database.name, user=worker), harp.url)
+
+
+# Tables of faults: one scene for each row, of parts that are made once.
+
+
+@pytest.fixture(scope="session")
+def scene_harps():
+    """Two stand-ins for HaRP, to be begun anew."""
+    with Standin() as first, Standin() as second:
+        yield first, second
+
+
+@pytest.fixture(scope="session")
+def trap():
+    """A port of this machine's to which nobody connects: whoever does would have brought the key."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        made.settimeout(0)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def scene_database(cluster, template):  # pylint: disable=redefined-outer-name
+    """A database with the schema, and a superuser's connection to it."""
+    for database in fresh_database(cluster, template):  # pylint: disable=redefined-outer-name
+        yield database, database.connect()
+
+
+@pytest.fixture
+def scene(tmp_path, cluster, scene_database, worker, scene_harps, trap):  # pylint: disable=redefined-outer-name
+    """What a fault is put into: see harness.matrix."""
+    database, connection = scene_database  # pylint: disable=redefined-outer-name
+    for harp in scene_harps:  # pylint: disable=redefined-outer-name
+        harp.begin_anew()
+    program = Program(tmp_path, cluster.conninfo(database.name, user=worker),  # pylint: disable=redefined-outer-name
+                      scene_harps[0].url)
+    yield Scene(program, connection, *scene_harps, trap.getsockname()[1])
+    for table in ("job", "run", "daemon"):
+        connection.execute(f"delete from harpsweep.{table}")
+    with pytest.raises(BlockingIOError):
+        trap.accept()
 
 
 # Nextcloud's tables in the database, watched or not. AppAPI is a user of its own there, who owns Nextcloud's

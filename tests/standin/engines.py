@@ -86,6 +86,11 @@ class MemoryEngine:
 
     # What tests do.
 
+    def forget(self):
+        """As if it had just been installed."""
+        self.images.clear()
+        self.containers.clear()
+
     def add_image(self, names, size, digests=None, last_tag=None, image_id=None):
         image_id = image_id or "sha256:" + hashlib.sha256(f"image {next(self._numbers)}".encode()).hexdigest()
         if digests is None:
@@ -225,6 +230,9 @@ class DockerEngine:
 
     def __init__(self, path):
         self.path = path
+
+    def forget(self):
+        """What it has is its own."""
 
     async def _ask(self, method, path, may_follow=True):
         try:

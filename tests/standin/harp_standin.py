@@ -22,7 +22,7 @@ import engines
 from wire import BASE, BODY_MAX, TEXT, Answer, Gone, as_json, haproxy_text, html, read_request, reset, send
 
 STRIKES = 10
-FAULTS = ("answer", "silent", "close", "reset", "cut", "hang", "slow", "garbage", "http09", "flood", "large")
+FAULTS = ("answer", "silent", "close", "reset", "cut", "hang", "slow", "garbage", "http09", "flood", "large", "raw")
 FAULT_KEYS = {"kind", "ref", "times", "delay", "effect", "fault", "step", "status", "body", "content_type", "haproxy",
               "headers"}
 
@@ -47,16 +47,26 @@ TROUBLE = Answer(500, "500 Internal Server Error\n\nServer got itself in trouble
 class Harp:
     def __init__(self, options, ports):
         self.options = options
-        self.key = options.key
-        self.info_version = options.info_version
-        self.docker = True
+        self.options_at_start = dict(vars(options))
         self.engines = ports
-        self.strikes = collections.defaultdict(collections.deque)
         self.faults = []
         self.log = []
+        self.begin_anew()
         self.active = 0
         self.connections = set()
         self.log_file = open(options.log, "a", encoding="utf-8") if options.log else None  # noqa: SIM115
+
+    def begin_anew(self):
+        """As it was at its start, but for its connections and its file."""
+        vars(self.options).update(self.options_at_start)
+        self.key = self.options.key
+        self.info_version = self.options.info_version
+        self.docker = True
+        self.strikes = collections.defaultdict(collections.deque)
+        self.faults.clear()
+        self.log.clear()
+        for engine in self.engines.values():
+            engine.forget()
 
     # The ban: ten strikes of an address within 300 s, strike by strike.
 
@@ -285,6 +295,8 @@ class Harp:
                 await asyncio.sleep(fault.get("step", 0.05))
         elif name == "garbage":
             await send(writer, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nnot a chunk")
+        elif name == "raw":
+            await send(writer, fault["body"].encode("latin-1"))
         elif name == "http09":
             await send(writer, b'{"deleted": true, "bytes_freed": 5}')
         elif name == "flood":
@@ -400,6 +412,9 @@ class Control:
             harp.faults.clear()
         elif do == "clear_log":
             harp.log.clear()
+        elif do == "begin_anew":
+            await self.refuse(False)
+            harp.begin_anew()
         elif do == "reset_strikes":
             harp.strikes.clear()
         elif do == "set":
