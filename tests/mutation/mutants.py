@@ -4,6 +4,8 @@ import dataclasses
 import difflib
 import re
 
+NOTHING = "(nothing)"
+
 
 @dataclasses.dataclass
 class Mutant:
@@ -35,7 +37,7 @@ class Mutant:
         return source[: self.start] + self.text + source[self.end :]
 
     def diff(self, source):
-        changed = source[: self.start] + self.new + source[self.end :]
+        changed = source[: self.start] + ("" if self.new == NOTHING else self.new) + source[self.end :]
         lines = difflib.unified_diff(source.splitlines(), changed.splitlines(), self.path, self.path, lineterm="", n=1)
         return "\n".join(list(lines)[2:])
 

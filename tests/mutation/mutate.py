@@ -10,6 +10,7 @@ slow. A test kills a mutant if it fails twice with it and passes without. Exit 1
 """
 
 import argparse
+import concurrent.futures
 import fnmatch
 import json
 import os
@@ -88,13 +89,13 @@ class Worker:
         self.process.stdout.close()
         self.process = None
 
-    def tell(self, do, limit=120, **command):
+    def tell(self, do, wait=120, **command):
         if self.process is None:
             self.start()
         try:
             self.process.stdin.write(json.dumps({"do": do, **command}).encode() + b"\n")
             self.process.stdin.flush()
-            answer = self._answer(limit)
+            answer = self._answer(wait)
         except (OSError, Lost) as error:
             self.stop()
             raise Lost(f"worker {self.number}: {do}: {error}") from error
@@ -116,7 +117,7 @@ class Worker:
         return json.loads(line)
 
     def run(self, test, limit, env):
-        return self.tell("run", limit=limit + 60, test=test, env=env)
+        return self.tell("run", wait=limit + 60, test=test, limit=limit, env=env)
 
 
 class Project:
@@ -372,8 +373,11 @@ def record_tests(record, worker, project, share, say):
         worker.run(next(test for test in worker.tests if f"/{name}::" in test), 300, {})
     worker.tell("logged")
     for count, test in enumerate(mine):
-        reached.write_bytes(bytes(len(project.c_sites) + 1))
-        done = worker.run(test, 600, {"HARPSWEEP_MUTANTS_REACHED": str(reached)})
+        for _ in range(2):  # one that hangs on a moment may fail once
+            reached.write_bytes(bytes(len(project.c_sites) + 1))
+            done = worker.run(test, 600, {"HARPSWEEP_MUTANTS_REACHED": str(reached)})
+            if not done["failed"]:
+                break
         names = reach.names_of(worker.tell("logged"), queries, calls)
         if done["failed"]:
             say(f"fails without any mutant: {test}\n{done['why'][-400:]}")
@@ -431,11 +435,9 @@ def run_all(todo, judge, workers, deadline, say):
                     say(f"{len(judged)} of {len(todo)}: {dead} killed, {len(judged) - dead} survived,"
                         f" {time.monotonic() - began:.0f} s")
 
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
+        for done in [pool.submit(work, worker) for worker in workers]:
+            done.result()
     project.save()
     return judged
 
@@ -507,12 +509,11 @@ def measure(project, built, workers, say):
     stamp = build.digest([ROOT / name for name in project.sources] + harness + [ROOT / "tests/integration/conftest.py"])
     record = reach.Reach(ROOT, WORK / "reach.json", stamp)
     record_units(record, built, len(project.c_sites), say)
-    threads = [threading.Thread(target=record_tests, args=(record, worker, project, (place, len(workers)), say))
-               for place, worker in enumerate(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
+        shares = [pool.submit(record_tests, record, worker, project, (place, len(workers)), say)
+                  for place, worker in enumerate(workers)]
+        for share in shares:
+            share.result()
     known = set().union(*(worker.tests for worker in workers))
     record.tests = {test: what for test, what in record.tests.items() if "::" not in test or test in known}
     spread_installs(record)

@@ -272,7 +272,7 @@ class File:
         old = self.text[start:stop]
         if old not in ("true", "false"):
             text = {"true": f"(true or ({old}))", "false": f"(false and ({old}))"}.get(new, new)
-            self.found.append((first, start, stop, new or "(nothing)", text))
+            self.found.append((first, start, stop, new or mutants.NOTHING, text))
 
     def _numbered(self):
         made = []
