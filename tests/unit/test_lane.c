@@ -112,6 +112,46 @@ test_two_troubles_in_a_row_stop_it(void **state)
     assert_int_equal(trouble.action, VERDICT_STOP);
 }
 
+static void
+test_what_works_ends_the_row_of_troubles(void **state)
+{
+    struct lane lane = proving();
+
+    (void)state;
+    lane.active = 9;
+    take(&lane, VERDICT_RETRY, true, true);
+    take(&lane, VERDICT_DONE, false, true);
+    take(&lane, VERDICT_RETRY, true, true);
+    assert_int_equal(lane.gate, LANE_OPEN);
+}
+
+/* After a wrong key each request more is a strike: a stop is for the whole run. */
+static void
+test_what_was_under_way_does_not_open_a_stopped_one(void **state)
+{
+    struct verdict stop = {.action = VERDICT_STOP, .stop = VERDICT_STOP_UNAUTHORIZED};
+    struct lane lane = proving();
+
+    (void)state;
+    lane.active = 2;
+    lane_take(&lane, true, &stop);
+    take(&lane, VERDICT_DONE, false, true);
+    assert_int_equal(lane.gate, LANE_STOPPED);
+    assert_int_equal(lane_turn(&lane), LANE_WAIT);
+}
+
+static void
+test_trouble_at_its_info_is_a_daemon_that_is_down(void **state)
+{
+    static const struct http_answer trouble = ANSWER(502, HTML, "<html>");
+    struct lane lane = asked();
+
+    (void)state;
+    lane_take_info(&lane, &trouble);
+    assert_int_equal(lane.gate, LANE_STOPPED);
+    assert_int_equal(lane.stop, VERDICT_STOP_DOWN);
+}
+
 int
 main(void)
 {
@@ -120,6 +160,9 @@ main(void)
         cmocka_unit_test(test_a_bad_info_stops_it),
         cmocka_unit_test(test_the_first_reason_of_a_stop_stays),
         cmocka_unit_test(test_two_troubles_in_a_row_stop_it),
+        cmocka_unit_test(test_what_works_ends_the_row_of_troubles),
+        cmocka_unit_test(test_what_was_under_way_does_not_open_a_stopped_one),
+        cmocka_unit_test(test_trouble_at_its_info_is_a_daemon_that_is_down),
     };
 
     return cmocka_run_group_tests_name("lane", tests, NULL, NULL);
