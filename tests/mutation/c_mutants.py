@@ -69,9 +69,9 @@ class File:
     def _is_constant(self, index):
         """Inside of a static declaration."""
         while index >= 0:
-            place = index
-            while place > 0 and not (
-                self.tokens[place].inside == self.tokens[index].inside and self.tokens[place - 1].text in (";", "{", "}")
+            place, inside = index, self.tokens[index].inside
+            while place - 1 > inside and not (
+                self.tokens[place].inside == inside and self.tokens[place - 1].text in (";", "{", "}")
             ):
                 place -= 1
             if self.tokens[place].text == "static" and self.tokens[index].inside >= 0:

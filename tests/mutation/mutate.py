@@ -1,15 +1,17 @@
 """Takes each guard away, one at a time, and says which ones no test misses.
 
     python3 tests/mutation/mutate.py [--list] [--only GLOB] [--all] [--jobs N] [--minutes M] [--seed S]
-                                     [--shard I/N] [--resume] [--again]
+                                     [--shard I/N] [--resume]
 
 c_mutants.py and sql_mutants.py say by which rules mutants are made, and DECIDING below of which files. Those
 that are known to change nothing are in equivalent.txt, each with its reason. The others are given to the tests
 that reach them, the unit tests first, then those that killed a mutant near it before, the fast ones before the
-slow. A test kills a mutant if it fails twice with it and passes without. Exit 1: some survived.
+slow. A test kills a mutant if it fails twice with it and passes without. Exit 1: some survived. SIGTERM and
+SIGINT end it early, with a report.
 """
 
 import argparse
+import collections
 import concurrent.futures
 import fnmatch
 import json
@@ -44,10 +46,16 @@ DECIDING = ("src/sweep*.c", "src/verdict*.c", "src/lane.c", "src/roster.c", "src
 # Queries and views that only tell.
 TELLING = ("sql/queries/status_*.sql", "sql/queries/list_*.sql", "sql/queries/check_*.sql", "sql/views.sql")
 NEVER = ("src/mem.c",)
+# What the record of the tests depends on: C's mutants are numbers in it.
+NUMBERED = ("c_mutants.py", "mutants.py", "reach.py", "tokens.py", "worker.py")
 
 
 def matches(path, patterns):
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+class Stopped(Exception):
+    """The time is up, or somebody wants the end."""
 
 
 class Lost(Exception):
@@ -209,11 +217,17 @@ class Project:
         return queries, reach.call_graph(bodies)
 
 
+def family(test):
+    """The class or the function of a test."""
+    name = test.split("[")[0]
+    return name if name.count("::") < 2 else name.rsplit("::", 1)[0]
+
+
 class Judge:
     """Gives mutants to tests."""
 
-    def __init__(self, project, built, record, say):
-        self.project, self.built, self.record, self.say = project, built, record, say
+    def __init__(self, project, built, record, deadline, say):
+        self.project, self.built, self.record, self.deadline, self.say = project, built, record, deadline, say
         self.tables = project.constraint_tables()
         self.near = {}  # {path or scope: {test: mutants it killed}}
         self.bad = set()
@@ -231,9 +245,15 @@ class Judge:
         first = self.project.killers.get(mutant.key)
         tests = [test for test, record in self.record.tests.items()
                  if not record["failed"] and test not in self.bad and reach.reaches(test, record, mutant, self.tables)]
+        tests.sort(key=lambda test: self.record.tests[test]["seconds"])
+        seen = collections.Counter()
+        turn = {}  # of each class or function one, then a second: those of one class see the same
+        for test in tests:
+            turn[test] = seen[family(test)]
+            seen[family(test)] += 1
+        near, far = self.near.get(scope, {}), self.near.get(mutant.path, {})
         return sorted(tests, key=lambda test: (
-            test != first, "::" in test, -self.near.get(scope, {}).get(test, 0), -self.near.get(mutant.path, {}).get(test, 0),
-            self.record.tests[test]["seconds"]))
+            test != first, "::" in test, -near.get(test, 0), -far.get(test, 0), turn[test], self.record.tests[test]["seconds"]))
 
     def limit(self, test):
         return 15 + 8 * self.record.tests[test]["seconds"]
@@ -261,6 +281,8 @@ class Judge:
         try:
             self.apply(worker, mutant, mutant.apply(source))
             for test in tests:
+                if time.monotonic() > self.deadline:
+                    raise Stopped
                 tried += 1
                 if self.kills(worker, test, env, mutant):
                     return test, tried
@@ -397,7 +419,7 @@ def spread_installs(record):
         what["installs"] = test.split("::")[0] in files
 
 
-def run_all(todo, judge, workers, deadline, say):
+def run_all(todo, judge, workers, say):
     """Judges mutants on all workers; returns [(mutant, killer or None)]."""
     project, judged = judge.project, []
     waiting = queue.Queue()
@@ -406,18 +428,22 @@ def run_all(todo, judge, workers, deadline, say):
     began = time.monotonic()
 
     def work(worker):
-        while time.monotonic() < deadline:
+        while time.monotonic() < judge.deadline:
             try:
                 mutant = waiting.get_nowait()
             except queue.Empty:
                 return
             try:
                 killer, tried = judge.judge(mutant, worker)
+            except Stopped:
+                return
             except (Lost, ValueError) as error:
                 say(f"{mutant.name}: {error}")
                 worker.stop()
                 try:
                     killer, tried = judge.judge(mutant, worker)
+                except Stopped:
+                    return
                 except (Lost, ValueError) as again:
                     say(f"ERROR {mutant.name}: {again}")
                     killer, tried = None, -1
@@ -429,8 +455,8 @@ def run_all(todo, judge, workers, deadline, say):
                     judge._count(mutant.path, f"{mutant.path} {mutant.scope}", killer)  # pylint: disable=protected-access
                 else:
                     say(f"SURVIVED {mutant.name} ({tried} tests reach it)\n{mutant.diff(project.sources[mutant.path])}")
-                if len(judged) % 50 == 0:
-                    project.save()
+                project.save()
+                if len(judged) % 20 == 0:
                     dead = sum(1 for _, test in judged if test)
                     say(f"{len(judged)} of {len(todo)}: {dead} killed, {len(judged) - dead} survived,"
                         f" {time.monotonic() - began:.0f} s")
@@ -493,10 +519,12 @@ def main():
     workers = [Worker(number + 1, built) for number in range(options.jobs)]
     try:
         record = measure(project, built, workers, say)
-        judge = Judge(project, built, record, say)
-        deadline = began + options.minutes * 60 if options.minutes else float("inf")
-        say(f"{len(chosen)} mutants, {len(record.tests)} tests, {options.jobs} at once")
-        judged = run_all(chosen, judge, workers, deadline, say)
+        judge = Judge(project, built, record, began + options.minutes * 60 if options.minutes else float("inf"), say)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: setattr(judge, "deadline", 0))
+        drawn = f" in the order of seed {options.seed}, for {options.minutes:g} minutes" if options.minutes else ""
+        say(f"{len(chosen)} mutants{drawn}, {len(record.tests)} tests, {options.jobs} at once")
+        judged = run_all(chosen, judge, workers, say)
     finally:
         for worker in workers:
             worker.stop()
@@ -506,7 +534,7 @@ def main():
 def measure(project, built, workers, say):
     """What is known of the tests; of those that are new or have changed, by running them."""
     harness = [path for folder in ("tests/harness", "tests/standin") for path in (ROOT / folder).glob("*.py")]
-    stamp = build.digest([ROOT / name for name in project.sources] + harness + [ROOT / "tests/integration/conftest.py"])
+    stamp = build.digest([ROOT / name for name in project.sources] + [HERE / name for name in NUMBERED] + harness + [ROOT / "tests/integration/conftest.py"])
     record = reach.Reach(ROOT, WORK / "reach.json", stamp)
     record_units(record, built, len(project.c_sites), say)
     with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
