@@ -185,6 +185,80 @@ def test_a_confirmation_goes_by_the_primary_key(filled):
     assert_by_index(explain(filled, "confirm", [TOKEN] * 3, [1, 2, 3], [1, 1, 1], [None, None, None], 0, True, False), "job_pkey")
 
 
+class TestClaim:
+    """What a claim takes, and what it leaves to others."""
+
+    @pytest.fixture
+    def rows(self, connection):
+        """A job that is due and one whose grace is not fixed yet."""
+        due = schedule(connection, image="app:1")
+        connection.execute(
+            "update harpsweep.job set state = 'pending', grace_hours = 0, not_before = now() - interval '1 h',"
+            "       next_at = now() - interval '1 h'")
+        return due, schedule(connection, image="app:2")
+
+    @staticmethod
+    def claim(connection, daemon="d", app=None, enabled=True, version=SCHEMA_VERSION, slots=9):
+        """(kind, daemon, number) of what came of it."""
+        return [row[:3] for row in execute(connection, "claim", [daemon], [slots], app, enabled, 24, TOKEN, "host:1",
+                                           120_000, 20, version, 0, True, False)]
+
+    @staticmethod
+    def states(connection):
+        return [row[0] for row in connection.execute("select state from harpsweep.job order by id")]
+
+    def test_of_the_schema_that_it_was_written_for(self, connection, rows):
+        assert self.claim(connection) == [("job", "d", rows[0]), ("planned", "d", 1)]
+
+    @pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
+    def test_of_another_schema_takes_nothing(self, connection, rows, version):
+        """It was installed between the run's first look and its claim."""
+        assert self.claim(connection, version=version) == []
+        assert self.states(connection) == ["pending", "new"]
+
+    def test_of_another_daemon_takes_nothing(self, connection, rows):
+        assert self.claim(connection, daemon="e") == []
+        assert self.states(connection) == ["pending", "new"]
+
+    def test_of_another_app_takes_nothing(self, connection, rows):
+        assert self.claim(connection, app="other") == []
+        assert self.states(connection) == ["pending", "new"]
+
+    def test_of_this_app(self, connection, rows):
+        assert self.claim(connection, app="app") == [("job", "d", rows[0]), ("planned", "d", 1)]
+
+    def test_while_cleanup_is_disabled_takes_nothing(self, connection, rows):
+        assert self.claim(connection, enabled=False) == []
+        assert self.states(connection) == ["pending", "new"]
+
+    @pytest.mark.parametrize("held", [0, 1])
+    def test_passes_by_what_somebody_holds(self, database, connection, rows, held):
+        """It neither waits nor takes it afterwards on what it knew before."""
+        with database.connect(autocommit=False) as other:
+            other.execute("select 1 from harpsweep.job where id = %s for update", [rows[held]])
+            connection.execute("set lock_timeout = '2s'")
+            assert self.claim(connection) == [("planned", "d", 1) if held == 0 else ("job", "d", rows[0])]
+
+    def test_at_the_very_moment(self, connection, rows):
+        """A job that is due by the transaction's own clock is due."""
+        with connection.transaction():
+            connection.execute("update harpsweep.job set not_before = now(), next_at = now() where id = %s", [rows[0]])
+            assert ("job", "d", rows[0]) in self.claim(connection)
+
+    @pytest.mark.parametrize("lost,kind", [(18, "job"), (19, "ended")])
+    def test_of_one_whose_runs_died(self, connection, rows, lost, kind):
+        """The twentieth claim in a row without a result is the last."""
+        connection.execute(
+            "update harpsweep.job set state = 'claimed', claim_token = gen_random_uuid(), claimed_at = now(), lost_claims = %s"
+            " where id = %s", [lost, rows[0]])
+        assert (kind, "d", rows[0]) in self.claim(connection)
+
+    def test_of_one_that_was_given_back(self, connection, rows):
+        """Claims that were lost before do not end a job that no run holds."""
+        connection.execute("update harpsweep.job set lost_claims = 19 where id = %s", [rows[0]])
+        assert ("job", "d", rows[0]) in self.claim(connection)
+
+
 class TestRecord:
     """Whose result counts, and what it wins against."""
 
