@@ -171,6 +171,11 @@ limits(void **state)
         {"l/" A100 A100 A10 A10 A10 A10 A10 "aaa:1", IMAGEREF_NAME},
         {"l/" A100 A100 A10 A10 A10 A10 A10 "aaaa:1", IMAGEREF_INVALID},
         {A100 A100 A100 A100 A100 A100, IMAGEREF_INVALID},
+        /* Each of the parts may be as long as that, but not all of them: 512 are the most. */
+        {A100 A100 A10 A10 A10 A10 A10 "aaaaa:" A100 A10 A10 "@sha512:" HEX64 HEX64,
+         IMAGEREF_DIGEST},
+        {A100 A100 A10 A10 A10 A10 A10 "aaaaa:" A100 A10 A10 "a@sha512:" HEX64 HEX64,
+         IMAGEREF_INVALID},
     };
 
     (void)state;
