@@ -10,17 +10,36 @@ import c_mutants
 
 PARTS = ("Makefile", "README.md", "LICENSE", "bin", "etc", "sql", "src", "tests")
 VARIANTS = ("release", "san")
+BUILT = ("build", "bin", "built")
 
 
-def copy(root, tree):
-    """A fresh copy of what a build and the tests need."""
-    shutil.rmtree(tree, ignore_errors=True)
-    tree.mkdir(parents=True)
+def copy(root, tree, changed=None):
+    """What a build and the tests need. changed: {path: text in place of the file's}. Files that are as they should be
+    are left alone, so that make builds only what others need."""
+    wanted = {}
     for part in PARTS:
-        if (root / part).is_dir():
-            shutil.copytree(root / part, tree / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "harpsweep"))
-        else:
-            shutil.copy2(root / part, tree / part)
+        for path in [root / part] if (root / part).is_file() else sorted((root / part).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and path != root / "bin" / "harpsweep":
+                wanted[path.relative_to(root)] = path
+    for path in sorted(tree.rglob("*")):
+        name = path.relative_to(tree)
+        if path.is_file() and name not in wanted and name.parts[0] not in BUILT and name.as_posix() not in (changed or {}):
+            path.unlink()
+    for name, source in wanted.items():
+        text = (changed or {}).get(name.as_posix())
+        put(tree / name, source.read_bytes() if text is None else text.encode(), source)
+    for name in set(changed or {}) - {name.as_posix() for name in wanted}:
+        put(tree / name, changed[name].encode(), None)
+
+
+def put(path, content, source):
+    """Writes a file unless it is there."""
+    if path.exists() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    if source is not None:
+        path.chmod(source.stat().st_mode)
 
 
 def digest(paths):
@@ -41,19 +60,18 @@ def program(root, work, sites, say):
     built = tree / "built"
     if built.exists() and built.read_text() == state:
         return tree
-    copy(root, tree)
+    built.unlink(missing_ok=True)
+    changed = {}
     for path in sorted({mutant.path for mutant in sites}):
         text = (root / path).read_text()
-        changed = c_mutants.instrument(text, [mutant for mutant in sites if mutant.path == path])
-        (tree / path).write_text(changed)
-    database = tree / "src" / "db.c"
-    text, count = re.subn(r"(PQsendQueryParams\([^,]+, )([^,]+)", r"\1mutant_query(\2)", database.read_text())
+        changed[path] = c_mutants.instrument(text, [mutant for mutant in sites if mutant.path == path])
+    changed["src/db.c"], count = re.subn(r"(PQsendQueryParams\([^,]+, )([^,]+)", r"\1mutant_query(\2)", changed["src/db.c"])
     assert count == 1, "src/db.c sends its queries in another way than expected"
-    database.write_text(text)
     for tool in tools:
-        shutil.copy2(tool, tree / "src")
-    makefile = tree / "Makefile"
-    makefile.write_text(makefile.read_text().replace("SOURCES := \\\n", "SOURCES := \\\n\tsrc/mutant.c \\\n", 1))
+        changed[f"src/{tool.name}"] = tool.read_text()
+    makefile = (root / "Makefile").read_text()
+    changed["Makefile"] = makefile.replace("SOURCES := \\\n", "SOURCES := \\\n\tsrc/mutant.c \\\n", 1)
+    copy(root, tree, changed)
     tests = [path.stem for path in sorted((tree / "tests" / "unit").glob("test_*.c"))]
     for variant in VARIANTS:
         say(f"building the mutants: {variant}")
