@@ -68,6 +68,8 @@ test_what_is_no_container(void **state)
          VERDICT_STOP_NOT_HARP},
         {ANSWER(200, DOCKER_JSON, CONTAINER(ID, "a\\n:1", "running")), VERDICT_STOP,
          VERDICT_STOP_NOT_HARP},
+        {ANSWER(200, DOCKER_JSON, CONTAINER(ID, "a\x7f:1", "running")), VERDICT_STOP,
+         VERDICT_STOP_NOT_HARP},
         {ANSWER(200, DOCKER_JSON, CONTAINER(ID, "a:1", "a state that nobody knows")), VERDICT_STOP,
          VERDICT_STOP_NOT_HARP},
         {ANSWER(404, DOCKER_JSON, "{\"message\":\"page not found\"}\n"), VERDICT_STOP,

@@ -180,6 +180,16 @@ static struct verdict_case cases[] = {
     {"524 HTML", ANSWER(524, HTML, "<title>524: a timeout occurred</title>"), 0, RETRY_TWO_STOP,
      "HaRP or the proxy in front has trouble (HTTP 524, text/html, 38 bytes)", "proxy"},
 
+    /* white space behind HaRP's words, and its words in another kind of body */
+    {"401 with white space behind it", ANSWER(401, TEXT, "401 Unauthorized \t\r\n"), 0,
+     STOP(UNAUTHORIZED), "HaRP refuses the shared key (HTTP 401)", "HP_SHARED_KEY"},
+    {"404 of HaRP's words in a page", ANSWER(404, HTML, "404: Not Found"), 0, STOP(NOT_HARP),
+     "something else answers in HaRP's place (HTTP 404, text/html, 14 bytes)", "/exapps/"},
+    {"nothing but white space", ANSWER(401, TEXT, " \n"), 0, STOP(UNAUTHORIZED),
+     "something in front of HaRP wants a login, or the shared key is wrong (HTTP 401, text/plain, "
+     "2 bytes)",
+     "HP_SHARED_KEY"},
+
     /* what the engine says counts only in whole, and from where HaRP says it */
     {"500 with the words of a 503",
      ANSWER(500, TEXT, "Error removing image 'x:1' via Docker Engine: Status 400"), 0,
