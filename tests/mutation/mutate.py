@@ -5,8 +5,8 @@
 
 c_mutants.py and sql_mutants.py say by which rules mutants are made, and DECIDING below of which files. Those
 that are known to change nothing are in equivalent.txt, each with its reason. The others are given to the tests
-that reach them, the unit tests first, then those that killed a mutant near it before, the fast ones before the
-slow. A test kills a mutant if it fails twice with it and passes without. Exit 1: some survived. SIGTERM and
+that reach them, the unit tests first, then those that are named after what it is in, those that killed a mutant
+near it before, and the fast ones before the slow. A test kills a mutant if it fails twice with it and passes without. Exit 1: some survived. SIGTERM and
 SIGINT end it early, with a report.
 """
 
@@ -229,15 +229,16 @@ class Judge:
     def __init__(self, project, built, record, deadline, say):
         self.project, self.built, self.record, self.deadline, self.say = project, built, record, deadline, say
         self.tables = project.constraint_tables()
-        self.near = {}  # {path or scope: {test: mutants it killed}}
+        self.near = {}  # {path or scope: {test or family: how good it was at killing there}}
         self.bad = set()
         for key, test in project.killers.items():
             self._count(key.split(" ")[0], key.split(": ")[0], test)
 
     def _count(self, path, scope, test):
         for place in (path, scope):
-            counts = self.near.setdefault(place, {})
-            counts[test] = counts.get(test, 0) + 1
+            counts = self.near.setdefault(place, collections.Counter())
+            counts[test] += 2
+            counts[family(test)] += 1
 
     def tests_for(self, mutant):
         """In the order in which to try them."""
@@ -251,9 +252,14 @@ class Judge:
         for test in tests:
             turn[test] = seen[family(test)]
             seen[family(test)] += 1
-        near, far = self.near.get(scope, {}), self.near.get(mutant.path, {})
-        return sorted(tests, key=lambda test: (
-            test != first, "::" in test, -near.get(test, 0), -far.get(test, 0), turn[test], self.record.tests[test]["seconds"]))
+        near, far = (self.near.get(place, collections.Counter()) for place in (scope, mutant.path))
+
+        def rank(test):
+            kin = family(test)
+            return (test != first, "::" in test, mutant.scope.replace("_", "") not in kin.lower().replace("_", ""),
+                    -near[test] - near[kin], -far[test] - far[kin], turn[test], self.record.tests[test]["seconds"])
+
+        return sorted(tests, key=rank)
 
     def limit(self, test):
         return 15 + 8 * self.record.tests[test]["seconds"]
