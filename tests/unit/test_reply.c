@@ -431,6 +431,16 @@ messages(void **state)
 }
 
 static void
+parts_of_texts(void **state)
+{
+    (void)state;
+    assert_true(reply_text_contains("Well, NO Such Image", "no such image"));
+    /* A text ends where it ends, whatever stands behind. */
+    assert_false(reply_text_contains("no\0such image", "no such image"));
+    assert_false(reply_text_contains("", "no such image"));
+}
+
+static void
 requests(void **state)
 {
     char *body = reply_removal_request("ghcr.io/nextcloud/demo:1.0");
@@ -461,6 +471,7 @@ main(void)
         cmocka_unit_test(image_with_a_long_tag),
         cmocka_unit_test(times),
         cmocka_unit_test(messages),
+        cmocka_unit_test(parts_of_texts),
         cmocka_unit_test(requests),
     };
 
