@@ -231,6 +231,10 @@ class TestClaim:
         assert self.claim(connection, enabled=False) == []
         assert self.states(connection) == ["pending", "new"]
 
+    def test_while_cleanup_is_disabled_takes_what_a_person_asked_for(self, connection, rows):
+        connection.execute("update harpsweep.job set choice = 'now'")
+        assert self.claim(connection, enabled=False) == [("job", "d", rows[0]), ("planned", "d", 1)]
+
     @pytest.mark.parametrize("held", [0, 1])
     def test_passes_by_what_somebody_holds(self, database, connection, rows, held):
         """It neither waits nor takes it afterwards on what it knew before."""
@@ -332,6 +336,48 @@ class TestRecord:
         assert found == [(claimed, "recorded", "absent", None), (other, "recorded", "pending", None),
                          (0, "late", None, None)]
         assert (job(connection, other)["last_error"], job(connection, other)["failures"]) == ("HTTP 500", 1)
+
+
+class TestConfirm:
+    """Which claims still stand right before the delete."""
+
+    @pytest.fixture
+    def claimed(self, connection):
+        """Two jobs of one claim."""
+        numbers = [schedule(connection, image=f"app:{n}", choice="now") for n in (1, 2)]
+        TestRecord.claim(connection)
+        return numbers
+
+    @staticmethod
+    def stands(connection, numbers, token=TOKEN, attempt=1):
+        count = len(numbers)
+        return [row[:2] for row in execute(connection, "confirm", [token] * count, numbers, [attempt] * count, [None] * count,
+                                           0, True, False)]
+
+    def test_of_claims_that_stand(self, connection, claimed):
+        assert self.stands(connection, claimed) == [(claimed[0], True), (claimed[1], True)]
+        assert self.stands(connection, claimed[1:]) == [(claimed[1], True)]
+
+    def test_in_the_order_of_the_question(self, connection, claimed):
+        assert self.stands(connection, claimed[::-1]) == [(claimed[1], True), (claimed[0], True)]
+
+    def test_of_another_token(self, connection, claimed):
+        assert self.stands(connection, claimed[:1], token=TestRecord.OTHER) == [(claimed[0], False)]
+
+    def test_of_another_attempt(self, connection, claimed):
+        assert self.stands(connection, claimed[:1], attempt=2) == [(claimed[0], False)]
+
+    def test_of_one_that_was_given_back(self, connection, claimed):
+        """Token and attempt stay in the row, for whoever asks what became of it; nobody works on it."""
+        TestRecord.record(connection, claimed[0], "release")
+        assert self.stands(connection, claimed) == [(claimed[0], False), (claimed[1], True)]
+
+    def test_of_one_that_is_to_be_kept(self, connection, claimed):
+        assert one(connection, "select harpsweep.cancel(%s, 'no')", claimed[0]) is False
+        assert self.stands(connection, claimed) == [(claimed[0], False), (claimed[1], True)]
+
+    def test_of_one_that_is_not_there(self, connection, claimed):
+        assert self.stands(connection, [0, claimed[0]]) == [(0, False), (claimed[0], True)]
 
 
 def test_pruning_goes_by_age(filled):
