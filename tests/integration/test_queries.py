@@ -256,11 +256,25 @@ class TestClaim:
             "update harpsweep.job set state = 'claimed', claim_token = gen_random_uuid(), claimed_at = now(), lost_claims = %s"
             " where id = %s", [lost, rows[0]])
         assert (kind, "d", rows[0]) in self.claim(connection)
+        row = job(connection, rows[0])
+        assert row["lost_claims"] == lost + 1
+        assert row["last_error"] == (None if kind == "job" else
+                                     "claimed 20 times in a row without a result: the runs died")
+
+    def test_of_one_that_was_to_be_kept_when_its_run_died(self, connection, rows):
+        """That it ends is no failure, and the error that it had is still the last one."""
+        connection.execute(
+            "update harpsweep.job set state = 'claimed', claim_token = gen_random_uuid(), claimed_at = now(), lost_claims = 3,"
+            "       end_wanted = 'kept', last_error = 'HTTP 500' where id = %s", [rows[0]])
+        assert ("ended", "d", rows[0]) in self.claim(connection)
+        row = job(connection, rows[0])
+        assert (row["state"], row["lost_claims"], row["last_error"]) == ("kept", 3, "HTTP 500")
 
     def test_of_one_that_was_given_back(self, connection, rows):
         """Claims that were lost before do not end a job that no run holds."""
         connection.execute("update harpsweep.job set lost_claims = 19 where id = %s", [rows[0]])
         assert ("job", "d", rows[0]) in self.claim(connection)
+        assert job(connection, rows[0])["lost_claims"] == 19
 
 
 class TestRecord:
