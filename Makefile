@@ -124,7 +124,7 @@ TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
 FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/torture/*.[ch])
 SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
 
-.PHONY: all objects check unit san valgrind integration integration-san model cover bench \
+.PHONY: all objects check unit san valgrind integration integration-san model mutate cover bench \
 	fuzz fuzz-smoke fuzz-programs torture torture-smoke lint lint-c lint-sh \
 	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
 .DELETE_ON_ERROR:
@@ -197,6 +197,14 @@ integration-san:
 model:
 	@DEPS=no bin/deps model
 	tests/model/run.sh $(MODEL_ARGS)
+
+# All mutants take hours: MUTATE_MINUTES is for as many as are judged in that time, drawn by MUTATE_SEED.
+# MUTATE_ARGS="--only sql/queries/claim" is for a part of them; MUTATE_MINUTES=0 has no limit.
+MUTATE_MINUTES ?= 60
+MUTATE_SEED    ?= 1
+mutate:
+	@bin/deps check-no-docker
+	$(PYTHON) tests/mutation/mutate.py --minutes $(MUTATE_MINUTES) --seed $(MUTATE_SEED) $(MUTATE_ARGS)
 
 cover:
 	@$(MAKE) --no-print-directory VARIANT=cover unit
@@ -300,7 +308,7 @@ clean:
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, cover, fuzz, torture and bench, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, mutate, cover, fuzz, torture and bench, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -309,6 +317,9 @@ help:
 	@echo 'make integration-san   the same with the sanitizers'
 	@echo 'make model          the life of a job, searched for broken promises with spin; MODEL_ARGS="--story NO_CONFIRM"'
 	@echo '                    tells what that guard is for (tests/model/run.sh)'
+	@echo 'make mutate         takes each guard of the SQL and the sources away, one at a time: some test must fail. As many as fit'
+	@echo '                    into MUTATE_MINUTES=$(MUTATE_MINUTES), drawn by MUTATE_SEED=$(MUTATE_SEED); MUTATE_ARGS="--only claim.sql" for a part'
+	@echo '                    (tests/mutation/mutate.py)'
 	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
 	@echo 'make format         formats the C sources'
 	@echo 'make cover          tests with gcov, and what they reach'

@@ -296,6 +296,26 @@ class TestDaemons:
         program("run")
         assert story.job()["state"] == "removed" and not harp.images()
 
+    @pytest.mark.parametrize("place", ["protocol = 'https'", "host = 'elsewhere.example:8780'", "docker_socket_port = 24001",
+                                       "protocol = null, host = null, docker_socket_port = null"])
+    def test_a_daemon_that_is_gone_had_jobs_at_two_engines(self, program, story, harp, connection, place):
+        """One address is known for a run, that of its first job: an image of the same name there is another one."""
+        for app in ("first", "second"):
+            story.install(app, f"ghcr.io/nextcloud/{app}:1")
+        program("run")
+        for app in ("first", "second"):
+            story.uninstall(app)
+        story.nextcloud.delete_daemon(DAEMON)
+        connection.execute(f"update harpsweep.job set {place} where appid = 'second'")
+        connection.execute("update harpsweep.job set orphaned_at = orphaned_at - interval '1 h',"
+                           " not_before = now() - interval '1 min',"
+                           " next_at = now() - interval '1 min' + (appid = 'second')::int * interval '1 s'")
+        program("run")
+        assert story.removed() == ["ghcr.io/nextcloud/first:1"]
+        row = story.job(appid="second")
+        assert (row["state"], row["hold_reason"]) == (
+            "pending", "its daemon is gone, and this run asks another engine of that name")
+
     def test_a_daemon_that_is_gone_and_down_ends_its_jobs_visibly(self, program, story, harp, connection):
         program.sections["cleanup"]["max_failures"] = 2
         story.install("talk", V1)

@@ -214,6 +214,99 @@ def test_a_confirmation_goes_by_the_primary_key(filled):
     assert_by_index(explain(filled, "confirm", [TOKEN] * 3, [1, 2, 3], [1, 1, 1], [None, None, None], 0, True, False), "job_pkey")
 
 
+class TestClaim:
+    """What a claim takes, and what it leaves to others."""
+
+    @pytest.fixture
+    def rows(self, connection):
+        """A job that is due and one whose grace is not fixed yet."""
+        due = schedule(connection, image="app:1")
+        connection.execute(
+            "update harpsweep.job set state = 'pending', grace_hours = 0, not_before = now() - interval '1 h',"
+            "       next_at = now() - interval '1 h'")
+        return due, schedule(connection, image="app:2")
+
+    @staticmethod
+    def claim(connection, daemon="d", app=None, enabled=True, version=SCHEMA_VERSION, slots=9):
+        """(kind, daemon, number) of what came of it."""
+        rows = execute(connection, "claim", [daemon], [slots], app, enabled, 24, TOKEN, "host:1", 120_000, 20, version, 0, True,
+                       False, [None], [None])
+        return [row[:3] for row in rows if row[0] != "upto"]
+
+    @staticmethod
+    def states(connection):
+        return [row[0] for row in connection.execute("select state from harpsweep.job order by id")]
+
+    def test_of_the_schema_that_it_was_written_for(self, connection, rows):
+        assert self.claim(connection) == [("job", "d", rows[0]), ("planned", "d", 1)]
+
+    @pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
+    def test_of_another_schema_takes_nothing(self, connection, rows, version):
+        """It was installed between the run's first look and its claim."""
+        assert self.claim(connection, version=version) == []
+        assert self.states(connection) == ["pending", "new"]
+
+    def test_of_another_daemon_takes_nothing(self, connection, rows):
+        assert self.claim(connection, daemon="e") == []
+        assert self.states(connection) == ["pending", "new"]
+
+    def test_of_another_app_takes_nothing(self, connection, rows):
+        assert self.claim(connection, app="other") == []
+        assert self.states(connection) == ["pending", "new"]
+
+    def test_of_this_app(self, connection, rows):
+        assert self.claim(connection, app="app") == [("job", "d", rows[0]), ("planned", "d", 1)]
+
+    def test_while_cleanup_is_disabled_takes_nothing(self, connection, rows):
+        assert self.claim(connection, enabled=False) == []
+        assert self.states(connection) == ["pending", "new"]
+
+    def test_while_cleanup_is_disabled_takes_what_a_person_asked_for(self, connection, rows):
+        connection.execute("update harpsweep.job set choice = 'now'")
+        assert self.claim(connection, enabled=False) == [("job", "d", rows[0]), ("planned", "d", 1)]
+
+    @pytest.mark.parametrize("held", [0, 1])
+    def test_passes_by_what_somebody_holds(self, database, connection, rows, held):
+        """It neither waits nor takes it afterwards on what it knew before."""
+        with database.connect(autocommit=False) as other:
+            other.execute("select 1 from harpsweep.job where id = %s for update", [rows[held]])
+            connection.execute("set lock_timeout = '2s'")
+            assert self.claim(connection) == [("planned", "d", 1) if held == 0 else ("job", "d", rows[0])]
+
+    def test_at_the_very_moment(self, connection, rows):
+        """A job that is due by the transaction's own clock is due."""
+        with connection.transaction():
+            connection.execute("update harpsweep.job set not_before = now(), next_at = now() where id = %s", [rows[0]])
+            assert ("job", "d", rows[0]) in self.claim(connection)
+
+    @pytest.mark.parametrize("lost,kind", [(18, "job"), (19, "ended")])
+    def test_of_one_whose_runs_died(self, connection, rows, lost, kind):
+        """The twentieth claim in a row without a result is the last."""
+        connection.execute(
+            "update harpsweep.job set state = 'claimed', claim_token = gen_random_uuid(), claimed_at = now(), lost_claims = %s"
+            " where id = %s", [lost, rows[0]])
+        assert (kind, "d", rows[0]) in self.claim(connection)
+        row = job(connection, rows[0])
+        assert row["lost_claims"] == lost + 1
+        assert row["last_error"] == (None if kind == "job" else
+                                     "claimed 20 times in a row without a result: the runs died")
+
+    def test_of_one_that_was_to_be_kept_when_its_run_died(self, connection, rows):
+        """That it ends is no failure, and the error that it had is still the last one."""
+        connection.execute(
+            "update harpsweep.job set state = 'claimed', claim_token = gen_random_uuid(), claimed_at = now(), lost_claims = 3,"
+            "       end_wanted = 'kept', last_error = 'HTTP 500' where id = %s", [rows[0]])
+        assert ("ended", "d", rows[0]) in self.claim(connection)
+        row = job(connection, rows[0])
+        assert (row["state"], row["lost_claims"], row["last_error"]) == ("kept", 3, "HTTP 500")
+
+    def test_of_one_that_was_given_back(self, connection, rows):
+        """Claims that were lost before do not end a job that no run holds."""
+        connection.execute("update harpsweep.job set lost_claims = 19 where id = %s", [rows[0]])
+        assert ("job", "d", rows[0]) in self.claim(connection)
+        assert job(connection, rows[0])["lost_claims"] == 19
+
+
 class TestRecord:
     """Whose result counts, and what it wins against."""
 
@@ -287,6 +380,48 @@ class TestRecord:
         assert found == [(claimed, "recorded", "absent", None), (other, "recorded", "pending", None),
                          (0, "late", None, None)]
         assert (job(connection, other)["last_error"], job(connection, other)["failures"]) == ("HTTP 500", 1)
+
+
+class TestConfirm:
+    """Which claims still stand right before the delete."""
+
+    @pytest.fixture
+    def claimed(self, connection):
+        """Two jobs of one claim."""
+        numbers = [schedule(connection, image=f"app:{n}", choice="now") for n in (1, 2)]
+        TestRecord.claim(connection)
+        return numbers
+
+    @staticmethod
+    def stands(connection, numbers, token=TOKEN, attempt=1):
+        count = len(numbers)
+        return [row[:2] for row in execute(connection, "confirm", [token] * count, numbers, [attempt] * count, [None] * count,
+                                           0, True, False)]
+
+    def test_of_claims_that_stand(self, connection, claimed):
+        assert self.stands(connection, claimed) == [(claimed[0], True), (claimed[1], True)]
+        assert self.stands(connection, claimed[1:]) == [(claimed[1], True)]
+
+    def test_in_the_order_of_the_question(self, connection, claimed):
+        assert self.stands(connection, claimed[::-1]) == [(claimed[1], True), (claimed[0], True)]
+
+    def test_of_another_token(self, connection, claimed):
+        assert self.stands(connection, claimed[:1], token=TestRecord.OTHER) == [(claimed[0], False)]
+
+    def test_of_another_attempt(self, connection, claimed):
+        assert self.stands(connection, claimed[:1], attempt=2) == [(claimed[0], False)]
+
+    def test_of_one_that_was_given_back(self, connection, claimed):
+        """Token and attempt stay in the row, for whoever asks what became of it; nobody works on it."""
+        TestRecord.record(connection, claimed[0], "release")
+        assert self.stands(connection, claimed) == [(claimed[0], False), (claimed[1], True)]
+
+    def test_of_one_that_is_to_be_kept(self, connection, claimed):
+        assert one(connection, "select harpsweep.cancel(%s, 'no')", claimed[0]) is False
+        assert self.stands(connection, claimed) == [(claimed[0], False), (claimed[1], True)]
+
+    def test_of_one_that_is_not_there(self, connection, claimed):
+        assert self.stands(connection, [0, claimed[0]]) == [(0, False), (claimed[0], True)]
 
 
 def test_pruning_goes_by_age(filled):

@@ -223,6 +223,7 @@ what_is_no_reference_is_not_sent(void **state)
             fail_msg("\"%s\" went to %s", refs[i], seen_url);
         }
         assert_int_equal(err.kind, ERR_INTERNAL);
+        assert_non_null(strstr(err.text, "not an image reference"));
     }
     assert_int_equal(begun, 0);
 }
@@ -305,6 +306,23 @@ a_refusal_is_passed_on(void **state)
     }
 }
 
+/* It becomes a part of a path. */
+static void
+names_of_apps(void **state)
+{
+    static const char *const good[] = {"a", "context_chat_backend", "App-2.1", ".", "_"};
+    static const char *const bad[] = {"",    "..",   "a..b", "a/b", "/a",          "a%2fb", "a?b",
+                                      "a#b", "a\\b", "a b",  "a\n", "caf\xc3\xa9", "a@b",   "a:1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_true(gateway_is_appid(good[i]));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(gateway_is_appid(bad[i]));
+    }
+}
+
 int
 main(void)
 {
@@ -316,6 +334,7 @@ main(void)
         cmocka_unit_test_setup(a_body_is_escaped, begin),
         cmocka_unit_test_setup(what_every_request_has, begin),
         cmocka_unit_test_setup(limits_of_time, begin),
+        cmocka_unit_test_setup(names_of_apps, begin),
         cmocka_unit_test_setup(a_refusal_is_passed_on, begin),
     };
 

@@ -44,6 +44,7 @@ names(void **state)
         {"ghcr.io/nextcloud/demo:1", IMAGEREF_NAME},
         {"GHCR.io/nextcloud/demo:1", IMAGEREF_NAME},
         {"localhost:5000/x:1", IMAGEREF_NAME},
+        {"HOST1--A.example:5000/x:1", IMAGEREF_NAME},
         {"localhost:5000", IMAGEREF_NAME},
         {"my-registry.example:443/a/b/c/d", IMAGEREF_NAME},
         {"a--b/c__d/e.f/g-----h/1_2", IMAGEREF_NAME},
@@ -83,6 +84,8 @@ ids(void **state)
         {"sha256:" HEX64, IMAGEREF_ID},
         {HEX64, IMAGEREF_ID},
         {"sha256:" HEX64 "0", IMAGEREF_INVALID},
+        {"sha256:" HEX16 HEX16 HEX16 "0123456789abcdeg", IMAGEREF_INVALID},
+        {HEX16 HEX16 HEX16 "0123456789abcdeg", IMAGEREF_NAME},
         {"sha256:" HEX16, IMAGEREF_INVALID}, /* Docker takes it for the beginning of an ID */
         {"sha256:latest", IMAGEREF_INVALID},
         {"0123456789ab", IMAGEREF_NAME}, /* a short ID can't be told from a name */
@@ -147,6 +150,7 @@ what_is_no_reference(void **state)
         "host-./x",
         "HOST./x",
         "HOST-/x",
+        "HOST-.A/x",
         "HOST..A/x",
         "[::1]:5000/x",
         "user@host/x",
@@ -171,6 +175,11 @@ limits(void **state)
         {"l/" A100 A100 A10 A10 A10 A10 A10 "aaa:1", IMAGEREF_NAME},
         {"l/" A100 A100 A10 A10 A10 A10 A10 "aaaa:1", IMAGEREF_INVALID},
         {A100 A100 A100 A100 A100 A100, IMAGEREF_INVALID},
+        /* Each of the parts may be as long as that, but not all of them: 512 are the most. */
+        {A100 A100 A10 A10 A10 A10 A10 "aaaaa:" A100 A10 A10 "@sha512:" HEX64 HEX64,
+         IMAGEREF_DIGEST},
+        {A100 A100 A10 A10 A10 A10 A10 "aaaaa:" A100 A10 A10 "a@sha512:" HEX64 HEX64,
+         IMAGEREF_INVALID},
     };
 
     (void)state;

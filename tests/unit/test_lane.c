@@ -8,6 +8,20 @@ static const struct http_answer good_info =
     ANSWER(200, JSON, "{\"version\": \"0.4.4\", \"docker\": true}");
 static const struct http_answer wrong_key = ANSWER(401, HAPROXY_TEXT, "401 Unauthorized");
 
+static bool refuses;
+
+/* In place of gateway.c's. */
+bool
+gateway_begin_info(struct http *http, const struct conf_daemon *daemon,
+                   const struct gateway_limits *limits, void *user, struct err *err)
+{
+    (void)http;
+    (void)daemon;
+    (void)limits;
+    (void)user;
+    return refuses ? err_set(err, ERR_INTERNAL, "no place") : true;
+}
+
 /* A lane whose /info is under way. */
 static struct lane
 asked(void)
@@ -63,6 +77,24 @@ test_one_alone_then_as_many_as_the_settings_say(void **state)
     assert_int_equal(lane_turn(&lane), LANE_GO);
 }
 
+/* What did not begin does not end either: it must not be counted. */
+static void
+test_an_info_that_does_not_begin(void **state)
+{
+    struct lane lane = {.conf = &daemon_conf};
+    struct err err = {.kind = ERR_NONE};
+
+    (void)state;
+    refuses = true;
+    assert_false(lane_begin_info(&lane, NULL, NULL, NULL, &err));
+    assert_int_equal(lane.active, 0);
+    assert_int_equal(lane_turn(&lane), LANE_INFO);
+    refuses = false;
+    assert_true(lane_begin_info(&lane, NULL, NULL, NULL, &err));
+    assert_int_equal(lane.active, 1);
+    assert_int_equal(lane_turn(&lane), LANE_WAIT);
+}
+
 static void
 test_a_bad_info_stops_it(void **state)
 {
@@ -112,14 +144,58 @@ test_two_troubles_in_a_row_stop_it(void **state)
     assert_int_equal(trouble.action, VERDICT_STOP);
 }
 
+static void
+test_what_works_ends_the_row_of_troubles(void **state)
+{
+    struct lane lane = proving();
+
+    (void)state;
+    lane.active = 9;
+    take(&lane, VERDICT_RETRY, true, true);
+    take(&lane, VERDICT_DONE, false, true);
+    take(&lane, VERDICT_RETRY, true, true);
+    assert_int_equal(lane.gate, LANE_OPEN);
+}
+
+/* After a wrong key each request more is a strike: a stop is for the whole run. */
+static void
+test_what_was_under_way_does_not_open_a_stopped_one(void **state)
+{
+    struct verdict stop = {.action = VERDICT_STOP, .stop = VERDICT_STOP_UNAUTHORIZED};
+    struct lane lane = proving();
+
+    (void)state;
+    lane.active = 2;
+    lane_take(&lane, true, &stop);
+    take(&lane, VERDICT_DONE, false, true);
+    assert_int_equal(lane.gate, LANE_STOPPED);
+    assert_int_equal(lane_turn(&lane), LANE_WAIT);
+}
+
+static void
+test_trouble_at_its_info_is_a_daemon_that_is_down(void **state)
+{
+    static const struct http_answer trouble = ANSWER(502, HTML, "<html>");
+    struct lane lane = asked();
+
+    (void)state;
+    lane_take_info(&lane, &trouble);
+    assert_int_equal(lane.gate, LANE_STOPPED);
+    assert_int_equal(lane.stop, VERDICT_STOP_DOWN);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_alone_then_as_many_as_the_settings_say),
+        cmocka_unit_test(test_an_info_that_does_not_begin),
         cmocka_unit_test(test_a_bad_info_stops_it),
         cmocka_unit_test(test_the_first_reason_of_a_stop_stays),
         cmocka_unit_test(test_two_troubles_in_a_row_stop_it),
+        cmocka_unit_test(test_what_works_ends_the_row_of_troubles),
+        cmocka_unit_test(test_what_was_under_way_does_not_open_a_stopped_one),
+        cmocka_unit_test(test_trouble_at_its_info_is_a_daemon_that_is_down),
     };
 
     return cmocka_run_group_tests_name("lane", tests, NULL, NULL);

@@ -59,6 +59,8 @@ test_rows(void **state)
         {GRACE, "1.5", 8, false, 24, "is not a whole number of hours"},
         {GRACE, "", 8, false, 24, "is not a whole number of hours"},
         {GRACE, "1-", 8, false, 24, "is not a whole number of hours"},
+        {GRACE, " 5", 8, false, 24, "is not a whole number of hours"},
+        {GRACE, "+5", 8, false, 24, "is not a whole number of hours"},
         {GRACE, "--1", 8, false, 24, "is not a whole number of hours"},
         {GRACE, "24", 32, false, 24, "of type 32, which AppAPI does not read"},
     };

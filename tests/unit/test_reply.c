@@ -158,6 +158,7 @@ brackets_in_strings_are_no_nesting(void **state)
     assert_true(is_shallow("[\"[\"]"));
     assert_true(is_shallow("\"\\"));
     assert_true(is_shallow("[][][]{}"));
+    assert_true(is_shallow("{}{}{}[]"));
     assert_true(is_shallow("]]]"));
 }
 
@@ -186,6 +187,8 @@ info_versions(void **state)
     expect_info("{\"version\": \"0.10.0\"}", REPLY_INFO_OK, "0.10.0");
     expect_info("{\"version\": \"1.0.0\"}", REPLY_INFO_OK, "1.0.0");
     expect_info("{\"version\": \"1.0\"}", REPLY_INFO_OK, "1.0");
+    expect_info("{\"version\": \"0.5.dev1\"}", REPLY_INFO_OK, "0.5.dev1");
+    expect_info("{\"version\": \"0.4-7\"}", REPLY_INFO_TOO_OLD, "0.4-7");
     expect_info("{\"version\": \"0.5.0-rc1\"}", REPLY_INFO_OK, "0.5.0-rc1");
     expect_info("{\"version\": \"0.5.0.dev1\"}", REPLY_INFO_OK, "0.5.0.dev1");
     /* What is longer than any release's suffix may be the key that was sent. */
@@ -215,6 +218,8 @@ info_hostile(void **state)
         "{\"version\":\"0.4.4 \"}",
         "{\"version\":\"0.4.4\\n\"}",
         "{\"version\":\"0..4\"}",
+        "{\"version\":\"0-4.4\"}",
+        "{\"version\":\"4x5.1\"}",
         "{\"version\":\".4.4\"}",
         "{\"version\":\"-1.4.4\"}",
         "{\"version\":\"99999999.0.0\"}",
@@ -346,6 +351,7 @@ times(void **state)
     } good[] = {
         {"1970-01-01T00:00:00Z", 0},
         {"1970-01-01T00:00:00.001Z", 1},
+        {"1970-01-01T00:00:00.001z", 1},
         {"1970-01-01T00:00:00.0019999Z", 1},
         {"1969-12-31T23:59:59Z", -1000},
         {"1970-01-01T01:00:00+01:00", 0},
@@ -365,6 +371,9 @@ times(void **state)
         "2026-11-23 03:35:53Z",
         "2026-11-23T03:35:53.Z",
         "2026-11-23T03:35:53Zx",
+        "2026-11-23T03:35:53x01:00",
+        "2026-11-23T03:35:53+01x00",
+        "2026-11-23T03:35:53+01:00x",
         "2026-11-23T03:35:53+0100",
         "2026-11-23T03:35:53+01:0",
         "2026-11-23T03:35:53+25:00",
@@ -410,6 +419,8 @@ messages(void **state)
                      REPLY_MESSAGE_NO_SUCH_IMAGE);
     assert_int_equal(message_of("{\"message\":\"No such image: x:1\"}"),
                      REPLY_MESSAGE_NO_SUCH_IMAGE);
+    assert_int_equal(message_of("{\"message\":\"No such image\"}"), REPLY_MESSAGE_NO_SUCH_IMAGE);
+    assert_int_equal(message_of("{\"message\":\"no\"}"), REPLY_MESSAGE_OTHER);
     assert_int_equal(message_of("{\"message\":\"invalid reference format\"}"),
                      REPLY_MESSAGE_INVALID_REFERENCE);
     assert_int_equal(message_of("{\"message\":\"page not found\"}"), REPLY_MESSAGE_OTHER);
@@ -417,6 +428,16 @@ messages(void **state)
     assert_int_equal(message_of("{\"error\":\"no such image\"}"), REPLY_MESSAGE_NONE);
     assert_int_equal(message_of("no such image"), REPLY_MESSAGE_NONE);
     assert_int_equal(message_of("{\"message\":\"no such image\"}x"), REPLY_MESSAGE_NONE);
+}
+
+static void
+parts_of_texts(void **state)
+{
+    (void)state;
+    assert_true(reply_text_contains("Well, NO Such Image", "no such image"));
+    /* A text ends where it ends, whatever stands behind. */
+    assert_false(reply_text_contains("no\0such image", "no such image"));
+    assert_false(reply_text_contains("", "no such image"));
 }
 
 static void
@@ -450,6 +471,7 @@ main(void)
         cmocka_unit_test(image_with_a_long_tag),
         cmocka_unit_test(times),
         cmocka_unit_test(messages),
+        cmocka_unit_test(parts_of_texts),
         cmocka_unit_test(requests),
     };
 

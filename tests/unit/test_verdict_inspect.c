@@ -181,8 +181,33 @@ static struct inspect_case cases[] = {
      VERDICT_TARGET_INSPECT_ID},
 };
 
+#define FOUND "{\"Id\":\"" ID_A "\"}"
+#define GONE "{\"message\":\"No such image: app:1\"}"
+#define REFUSED "{\"message\":\"invalid reference format\"}"
+
 /* What may come instead of an image; nothing of it is a reason to delete anything. */
 static struct verdict_case answers[] = {
+    {"an image, but as text", ANSWER(200, TEXT, FOUND), 0, STOP(NOT_HARP),
+     "the answer is not one that HaRP gives (HTTP 200, text/plain, 80 bytes)", "/exapps/"},
+    {"an image with a status of trouble", ANSWER(500, DOCKER_JSON, FOUND), 0, PLAIN(RETRY),
+     "Docker has trouble with this image (HTTP 500, application/json, 80 bytes)", NULL},
+    {"an image that broke off", REST(HTTP_CUT, 200, DOCKER_JSON, FOUND), 0, RETRY_TWO_STOP,
+     "the answer broke off: rest", "proxy"},
+    {"no such image with a status of trouble", ANSWER(500, DOCKER_JSON, GONE), 0, PLAIN(RETRY),
+     "Docker has trouble with this image (HTTP 500, application/json, 34 bytes)", NULL},
+    {"no such image as text", ANSWER(404, TEXT, GONE), 0, STOP(NOT_HARP),
+     "something else answers in HaRP's place (HTTP 404, text/plain, 34 bytes)", "/exapps/"},
+    {"no such image that broke off", REST(HTTP_CUT, 404, DOCKER_JSON, GONE), 0, RETRY_TWO_STOP,
+     "the answer broke off: rest", "proxy"},
+    {"an invalid reference with a status of trouble", ANSWER(500, DOCKER_JSON, REFUSED), 0,
+     PLAIN(RETRY), "Docker has trouble with this image (HTTP 500, application/json, 38 bytes)",
+     NULL},
+    {"an invalid reference as text", ANSWER(400, TEXT, REFUSED), 0, STOP(CONFIGURATION),
+     "the request was refused on its way (HTTP 400, text/plain, 38 bytes)", "https"},
+    {"too large, but no image", REST(HTTP_TOO_LARGE, 500, DOCKER_JSON, "{"), 0, STOP(NOT_HARP),
+     "the answer is larger than any of HaRP's", "/exapps/"},
+    {"too large, but a page", REST(HTTP_TOO_LARGE, 200, HTML, "<html>"), 0, STOP(NOT_HARP),
+     "the answer is larger than any of HaRP's", "/exapps/"},
     {"404 of Docker, word for word",
      ANSWER(404, DOCKER_JSON, "{\"message\":\"no such image: x: No such image: x:latest\"}\n"), 56,
      DONE(ABSENT, 0), "the image was gone already", NULL},

@@ -180,6 +180,45 @@ static struct verdict_case cases[] = {
     {"524 HTML", ANSWER(524, HTML, "<title>524: a timeout occurred</title>"), 0, RETRY_TWO_STOP,
      "HaRP or the proxy in front has trouble (HTTP 524, text/html, 38 bytes)", "proxy"},
 
+    /* white space behind HaRP's words, and its words in another kind of body */
+    {"401 with white space behind it", ANSWER(401, TEXT, "401 Unauthorized \t\r\n"), 0,
+     STOP(UNAUTHORIZED), "HaRP refuses the shared key (HTTP 401)", "HP_SHARED_KEY"},
+    {"404 of HaRP's words in a page", ANSWER(404, HTML, "404: Not Found"), 0, STOP(NOT_HARP),
+     "something else answers in HaRP's place (HTTP 404, text/html, 14 bytes)", "/exapps/"},
+    {"nothing but white space", ANSWER(401, TEXT, " \n"), 0, STOP(UNAUTHORIZED),
+     "something in front of HaRP wants a login, or the shared key is wrong (HTTP 401, text/plain, "
+     "2 bytes)",
+     "HP_SHARED_KEY"},
+
+    /* what the engine says counts only in whole, and from where HaRP says it */
+    {"500 with the words of a 503",
+     ANSWER(500, TEXT, "Error removing image 'x:1' via Docker Engine: Status 400"), 0,
+     RETRY_TWO_STOP, "HaRP or the proxy in front has trouble (HTTP 500, text/plain, 56 bytes)",
+     "proxy"},
+    {"503 HTML with the words of a text",
+     ANSWER(503, HTML, "Error removing image 'x:1' via Docker Engine: Status 400"), 0,
+     RETRY_TWO_STOP, "HaRP or the proxy in front has trouble (HTTP 503, text/html, 56 bytes)",
+     "proxy"},
+    {"503 with another tail before the status",
+     ANSWER(503, TEXT, "Error removing image 'x:1' via another Engine: Status 400"), 0,
+     RETRY_TWO_STOP, "HaRP or the proxy in front has trouble (HTTP 503, text/plain, 57 bytes)",
+     "proxy"},
+    {"503 that broke off behind the status",
+     REST(HTTP_CUT, 503, TEXT, "Error removing image 'x:1' via Docker Engine: Status 400"), 0,
+     RETRY_TWO_STOP, "the answer broke off: rest", "proxy"},
+    {"401 with more behind HaRP's words", ANSWER(401, TEXT, "401 Unauthorized by somebody"), 0,
+     STOP(UNAUTHORIZED),
+     "something in front of HaRP wants a login, or the shared key is wrong (HTTP 401, text/plain, "
+     "28 bytes)",
+     "HP_SHARED_KEY"},
+    {"401 with less than HaRP's words", ANSWER(401, TEXT, "401"), 0, STOP(UNAUTHORIZED),
+     "something in front of HaRP wants a login, or the shared key is wrong (HTTP 401, text/plain, "
+     "3 bytes)",
+     "HP_SHARED_KEY"},
+    {"a type that nobody knows", ANSWER(204, "image/png", "x"), 0, STOP(NOT_HARP),
+     "something else answers in HaRP's place (HTTP 204, another content type, 1 bytes)",
+     "/exapps/"},
+
     /* what no row names is nothing of HaRP's, least of all a success */
     {"201 that says deleted", ANSWER(201, JSON, "{\"deleted\": true, \"bytes_freed\": 5000}"), 0,
      STOP(NOT_HARP),

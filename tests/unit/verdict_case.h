@@ -28,6 +28,12 @@
         HTTP_ANSWERED, "", (status), (type), (text), sizeof(text) - 1, 12 \
     }
 
+/* What a link or a limit left of an answer; it may look whole. */
+#define REST(transport, status, type, text)                                 \
+    {                                                                       \
+        (transport), "rest", (status), (type), (text), sizeof(text) - 1, 12 \
+    }
+
 /* What is there when no whole answer came. */
 #define NO_ANSWER(transport, detail)               \
     {                                              \
