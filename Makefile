@@ -123,7 +123,7 @@ TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
 FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
 
-.PHONY: all objects check unit san valgrind integration integration-san model cover bench \
+.PHONY: all objects check unit san valgrind integration integration-san model cover bench check-versions \
 	fuzz fuzz-smoke fuzz-programs lint lint-c lint-sh \
 	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
 .DELETE_ON_ERROR:
@@ -198,9 +198,16 @@ model:
 	tests/model/run.sh $(MODEL_ARGS)
 
 cover:
+	@find build/cover -name '*.gcda' -delete 2>/dev/null || true
 	@$(MAKE) --no-print-directory VARIANT=cover unit
 	@$(MAKE) --no-print-directory VARIANT=cover PROGRAM=build/cover/harpsweep integration
-	@gcov -n -o build/cover/src $(SOURCES) | grep -A 1 "^File 'src/" | grep -v '^--'
+	$(PYTHON) tests/coverage/report.py build/cover/src $(SOURCES)
+
+# Other releases of PostgreSQL, the libraries, the compilers and Python, and 32 bits, in small Debian systems in
+# build/versions.
+check-versions:
+	@bin/deps versions
+	$(PYTHON) tests/versions/check_versions.py $(VERSIONS_ARGS)
 
 BENCH_PROGRAMS := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
 build/bench/%: tests/bench/%.c | needs
@@ -280,7 +287,7 @@ clean:
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, cover, fuzz and bench, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, cover, check-versions, fuzz and bench, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -291,7 +298,9 @@ help:
 	@echo '                    tells what that guard is for (tests/model/run.sh)'
 	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
 	@echo 'make format         formats the C sources'
-	@echo 'make cover          tests with gcov, and what they reach'
+	@echo 'make cover          tests with gcov, and what they reach; fails below 95 % of lines or 85 % of branches'
+	@echo 'make check-versions    PostgreSQL 13 to 18, gcc and clang, libpq and libcurl of three Debian releases, 32 bits:'
+	@echo '                    each in a small Debian system in build/versions; VERSIONS_ARGS="--only trixie"'
 	@echo 'make fuzz           fuzzing with clang'"'"'s libFuzzer: FUZZ_RUNS=$(FUZZ_RUNS) executions of each target'
 	@echo 'make fuzz-smoke     replays its corpus, and a few executions more'
 	@echo 'make bench          the benchmark'

@@ -19,13 +19,14 @@ from trees import FOLDER, ROOT, NotHad, Tree, die_with_parent, run
 
 TREES = (
     Tree("bookworm-pg13", "bookworm", also=("bullseye",), server="postgresql-13"),
+    Tree("bookworm-pg14", "bookworm", npm="14.23.0-beta.17"),
     Tree("bookworm", "bookworm"),
+    Tree("bookworm-pg16", "bookworm", npm="16.14.0-beta.17"),
     Tree("bookworm-i386", "bookworm", arch="i386"),
     Tree("trixie", "trixie"),
     Tree("forky", "forky"),
-    Tree("sid-pg19", "sid", also=("experimental",), server="postgresql-19"),
 )
-MAJORS = range(13, 20)  # of PostgreSQL
+MAJORS = range(13, 19)  # of PostgreSQL
 BUILD_LIMIT_S = 900
 INTEGRATION_LIMIT_S = 2400
 STORY_LIMIT_S = 180

