@@ -115,6 +115,26 @@ def test_tables_that_an_upgrade_changed(watched_program, story):
     assert "error    nextcloud: " in text and "did an upgrade change Nextcloud's tables?" in text
 
 
+def test_an_address_in_nextcloud_that_commands_speak_of(watched_program, story):
+    """A job waits for it; plan and show tell why."""
+    story.nextcloud.move_daemon(DAEMON, "not a host")
+    number = story.connection.execute("select harpsweep.schedule(%s, 'talk', 'a:1', choice => 'now')",
+                                      (DAEMON,)).fetchone()[0]
+    assert "it waits: its address in Nextcloud: " in watched_program("show", number).out
+    row, = watched_program("--json", "plan", code=1).json
+    assert row["outcome"] == "unknown" and "its address in Nextcloud: " in row["reason"]
+
+
+def test_a_setting_of_nextcloud_that_is_none(watched_program, story, harp):
+    harp.add_image("a:1")
+    watched_program.sections["cleanup"]["follow_nextcloud"] = "yes"
+    story.nextcloud.set_config("image_cleanup_enabled", "perhaps", 2)
+    story.connection.execute("select harpsweep.schedule(%s, 'talk', 'a:1', grace_hours => 0)", (DAEMON,))
+    done = watched_program("--json", "plan")
+    assert 'image_cleanup_enabled = "perhaps" is neither yes nor no' in done.err
+    assert [row["reason"] for row in done.json] == ["cleanup is disabled"]
+
+
 def test_daemons_that_cannot_be_read(watched_program, story):
     story.connection.execute("alter table oc_ex_apps_daemons rename column host to hosts")
     assert "error    nextcloud: " in watched_program("check", code=None).out

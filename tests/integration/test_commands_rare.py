@@ -91,6 +91,12 @@ def test_without_libcurl(program, connection, harp, no_libcurl):
 # ------------------------------------------------------------------ nothing, and too much
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+def test_a_key_of_somebody_else(program):
+    os.chown(program.key_file, 12_345, -1)
+    assert "belongs to somebody else (user ID 12345)" in program("list", code=78).err
+
+
 def test_nothing_is_due(program):
     assert program("run", "-v").out == "nothing is due\n"
     assert program("run", "--dry-run").out == "nothing is due\n"
@@ -141,6 +147,12 @@ def test_show_tells_what_a_job_waits_for(program, connection):
     claim(connection, number)
     expire(connection, number)
     assert "the run h:1 died with it; the next run takes it up again" in told()
+
+
+def test_show_of_a_job_that_is_to_be_kept(program, connection):
+    number = schedule(connection, DAEMON)
+    connection.execute("update harpsweep.job set choice = 'keep' where id = %s", (number,))
+    assert "the next run records it as kept; the image stays" in program("show", number).out
 
 
 def test_show_of_jobs_that_nothing_moves(program, connection):
@@ -237,6 +249,11 @@ def test_adopt_of_files_that_are_not_taken(program, tmp_path, connection, text, 
     done = program("adopt", "--daemon", DAEMON, "--file", path, code=64)
     assert words in done.err
     assert connection.execute("select count(*) from harpsweep.job").fetchone() == (0,)
+
+
+def test_adopt_of_more_than_is_taken(program, harp):
+    assert "more than 100000 references at once" in program("adopt", "--daemon", DAEMON, *["a:1"] * 100_001, code=64).err
+    assert not harp.log()
 
 
 def test_adopt_of_a_folder(program, tmp_path):

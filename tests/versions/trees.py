@@ -98,7 +98,7 @@ class Tree:
                    f"--include={','.join(self.packages)}", self.suite, str(self.path),
                    *(f"deb {address} {suite} main" for suite in (self.suite, *self.also))]
         stamp = self.path.with_suffix(".made")
-        made_as = hashlib.sha256("\n".join([*command, self.npm]).encode()).hexdigest()
+        made_as = hashlib.sha256("\n".join([*command, *filter(None, [self.npm])]).encode()).hexdigest()
         if not renew and self.path.is_dir() and stamp.exists() and stamp.read_text(encoding="ascii") == made_as:
             return
         if shutil.which("mmdebstrap") is None:
