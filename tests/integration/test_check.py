@@ -162,6 +162,13 @@ def test_docker_behind_harp(program, harp, fault, words):
     assert f"ok       daemon {HERE}: Docker answers" not in text
 
 
+def test_more_daemons_than_are_asked_at_once(program, harp):
+    for number in range(20):
+        program.sections[f"daemon:d{number}"] = {"url": harp.url}
+    text = program("check").out
+    assert all(f"ok       daemon d{number}: Docker answers" in text for number in range(20)), text
+
+
 def test_settings_that_are_a_list(program):
     program.sections["cleanup"]["keep"] = "one:*\nkeep = two:*"
     assert "[cleanup] keep = one:*, two:*" in program("check", "-v").out

@@ -296,6 +296,21 @@ class TestDaemons:
         program("run")
         assert story.job()["state"] == "removed" and not harp.images()
 
+    def test_one_that_is_gone_from_two_places_is_asked_at_one_of_them(self, program, story, harp, connection):
+        """An image of one place must not be deleted at the other."""
+        for appid, ref in (("talk", V1), ("context", V2)):
+            story.install(appid, ref)
+            program("run")
+            story.uninstall(appid)
+        story.nextcloud.delete_daemon(DAEMON)
+        connection.execute("update harpsweep.job set docker_socket_port = 24001 where appid = 'context'")
+        program("run")
+        states = {row["appid"]: (row["state"], row["hold_reason"]) for row in story.jobs()}
+        removed, = [appid for appid, (state, _) in states.items() if state in ("removed", "absent")]
+        (state, reason), = [told for appid, told in states.items() if appid != removed]
+        assert (state, reason) == ("pending", "its daemon is gone, and this run asks another engine of that name")
+        assert len({entry["port"] for entry in harp.log("remove")}) <= 1
+
     def test_a_daemon_that_is_gone_and_down_ends_its_jobs_visibly(self, program, story, harp, connection):
         program.sections["cleanup"]["max_failures"] = 2
         story.install("talk", V1)
@@ -383,6 +398,15 @@ class TestDaemons:
 
 class TestTheObserver:
     """Looks are stopped by the same rules as deletes."""
+
+    def test_an_app_whose_container_harp_does_not_give(self, program, story, harp):
+        """HaRP's pattern for names leaves it out; the other apps are seen."""
+        for appid in ("talk", "ta..lk"):
+            story.nextcloud.insert_app(appid, when=story.tick())
+            story.nextcloud.begin_deploy(appid, when=story.tick())
+            story.nextcloud.end_deploy(appid)
+        program("observe")
+        assert [entry["ref"] for entry in harp.log("container")] == ["nc_app_talk"]
 
     def apps(self, story, count, daemon=DAEMON):
         for number in range(count):
