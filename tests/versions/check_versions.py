@@ -113,8 +113,9 @@ def try_tree(sums, tree, arguments):
     if missing:
         raise NotHad(f"bin/deps misses something in the tree: {missing}")
     versions = versions_of(tree)
-    unit_tests(sums, tree, "gcc", "release", versions)
-    unit_tests(sums, tree, "clang", "clang", versions)
+    if not arguments.no_units:
+        unit_tests(sums, tree, "gcc", "release", versions)
+        unit_tests(sums, tree, "clang", "clang", versions)
     execute(tree, "build", ("make", JOBS, "WERROR=-Werror", "all"), BUILD_LIMIT_S)
     if not arguments.no_integration:
         integration_tests(sums, tree, versions, arguments.pytest)
@@ -144,7 +145,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--only", metavar="TREES", help="some of: " + ", ".join(tree.name for tree in TREES))
     parser.add_argument("--renew", action="store_true", help="make the trees anew, with what the mirror has today")
-    parser.add_argument("--no-integration", action="store_true", help="builds, unit tests and stories only")
+    parser.add_argument("--no-units", action="store_true", help="no builds with both compilers, and no unit tests")
+    parser.add_argument("--no-integration", action="store_true", help="no integration tests")
     parser.add_argument("--pytest", default="", metavar="ARGUMENTS", help="more arguments for the integration tests")
     arguments = parser.parse_args()
     (FOLDER / "log").mkdir(parents=True, exist_ok=True)
