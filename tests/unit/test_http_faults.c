@@ -240,7 +240,12 @@ not_http(void **state)
                                         "SSH-2.0-OpenSSH_9.2\r\n",
                                         "{\"deleted\": true, \"bytes_freed\": 5000}",
                                         "HTTP/200 OK\r\nContent-Length: 2\r\n\r\n{}",
-                                        "HTTP/21000\r\nContent-Length: 2\r\n\r\n{}"};
+                                        "HTTP/21000\r\nContent-Length: 2\r\n\r\n{}",
+                                        "HTTP/2 200\r\nContent-Length: 2\r\n\r\n{}",
+                                        "HTTP/3 200\r\nContent-Length: 2\r\n\r\n{}",
+                                        "HTTP/1.1 20\r\nContent-Length: 2\r\n\r\n{}",
+                                        "HTTP/1.1 2000\r\nContent-Length: 2\r\n\r\n{}",
+                                        "HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\n{}"};
 
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
