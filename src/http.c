@@ -13,7 +13,7 @@
 /* Whether a line of headers is none of a status, or RFC 9112's: what releases of libcurl make of
  * others differs. Of "HTTP/200 OK" one makes version 2 and status 0, a later one status 200. */
 static bool
-http_is_status_line(const char *line, size_t length)
+http_is_line_of_http1(const char *line, size_t length)
 {
     static const char form[] = "HTTP/1.# ###";
 
@@ -32,7 +32,7 @@ http_is_status_line(const char *line, size_t length)
 bool
 http_take_header(struct http_slot *slot, const char *line, size_t length)
 {
-    slot->not_http = slot->not_http || !http_is_status_line(line, length);
+    slot->not_http = slot->not_http || !http_is_line_of_http1(line, length);
     /* Counts all headers of all answers to this request: an endless row of "100 Continue" ends. */
     slot->header_bytes += length;
     slot->too_large = slot->too_large || slot->header_bytes > HTTP_HEADER_MAX;
