@@ -21,9 +21,9 @@ TREES = (
     Tree("bookworm-pg13", "bookworm", also=("bullseye",), server="postgresql-13"),
     Tree("bookworm-pg14", "bookworm", npm="14.23.0-beta.17"),
     Tree("bookworm", "bookworm"),
-    Tree("bookworm-pg16", "bookworm", npm="16.14.0-beta.17"),
     Tree("bookworm-i386", "bookworm", arch="i386"),
     Tree("trixie", "trixie"),
+    Tree("trixie-pg16", "trixie", npm="16.14.0-beta.17"),
     Tree("forky", "forky"),
 )
 MAJORS = range(13, 19)  # of PostgreSQL

@@ -132,7 +132,9 @@ class Tree:
                                             " --strip-components=2 package/native"),
                                stdin=archive, check=True, preexec_fn=die_with_parent)
         links = json.loads((self.path / home[1:] / "pg-symlinks.json").read_text(encoding="ascii"))
-        made = [f"ln -sf {pathlib.PurePath(link['source']).name} {home}/{link['target'].removeprefix('native/')}"
+        # It has no clients: Debian's are newer, as pg_dump must be.
+        made = [f"ln -sf $(ls -d /usr/lib/postgresql/*/bin/pg_dump) {home}/bin/"]
+        made += [f"ln -sf {pathlib.PurePath(link['source']).name} {home}/{link['target'].removeprefix('native/')}"
                 for link in links]
         self.tell("sh", "-c", " && ".join(made))
 
