@@ -8,7 +8,6 @@ for each; a tree that can't be made here, and a PostgreSQL that no tree has, is 
 """
 
 import argparse
-import json
 import os
 import re
 import subprocess
