@@ -155,11 +155,12 @@ class Tree:
                               stdin=subprocess.DEVNULL, preexec_fn=die_with_parent).stdout.strip()
 
     def put_sources(self):
-        """The work tree as it is now, without what was built; objects in the tree from an earlier time stay."""
+        """The work tree as it is now, without what was built. Its files get today's time: an object in the tree may be
+        older than what it was made of, and yet younger than the change of it here."""
         with subprocess.Popen(["tar", "-C", ROOT, "-c", "--exclude=./build", "--exclude=./bin/harpsweep",
                                "--exclude=./.git", "--exclude=__pycache__", "."], stdout=subprocess.PIPE) as packed:
             subprocess.run(self.command("sh", "-c", "rm -rf /tmp/* && find . -mindepth 1 -maxdepth 1 ! -name build"
-                                        " -exec rm -rf {} + && tar -x --no-same-owner && mkdir -p bin"),
+                                        " -exec rm -rf {} + && tar -xm --no-same-owner && mkdir -p bin"),
                            stdin=packed.stdout, check=True, preexec_fn=die_with_parent)
 
 
