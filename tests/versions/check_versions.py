@@ -31,6 +31,9 @@ INTEGRATION_LIMIT_S = 2400
 STORY_LIMIT_S = 180
 START_LIMIT_S = 90
 
+# A newer pg_dump writes what an older server doesn't read back, and npm's servers come without their own.
+NEEDS_PG_DUMP = "tests/integration/test_nextcloud_ddl.py::test_a_dump_restores_into_a_new_database"
+
 JOBS = f"-j{os.cpu_count() or 2}"
 
 
@@ -88,6 +91,8 @@ def unit_tests(sums, tree, compiler, variant, versions):
 
 def integration_tests(sums, tree, versions, arguments):
     began = time.monotonic()
+    if tree.npm:
+        arguments += f" --deselect {NEEDS_PG_DUMP}"
     status, said = execute(tree, "integration", ("make", "WERROR=-Werror", "integration",
                                                  f"PYTEST_ARGS=-q -m 'not docker' {arguments}"), INTEGRATION_LIMIT_S)
     last = (re.findall(r"^.* in \d[\d.:]*s.*$", said, re.M) or [""])[-1]
