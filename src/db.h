@@ -103,7 +103,4 @@ int db_columns(const struct db_result *result);
 
 /* What functions RAISE as a notice or warning goes to the log as a warning. */
 
-/* libpq's version, for --version. */
-int db_library_version(void);
-
 #endif

@@ -10,13 +10,33 @@
 /* A body's memory beyond this is given back at once. */
 #define HTTP_BODY_KEEP 8192
 
-bool
-http_take_header(struct http_slot *slot, size_t length)
+/* Whether a line of headers is none of a status, or RFC 9112's: what releases of libcurl make of
+ * others differs. Of "HTTP/200 OK" one makes version 2 and status 0, a later one status 200. */
+static bool
+http_is_line_of_http1(const char *line, size_t length)
 {
+    static const char form[] = "HTTP/1.# ###";
+
+    for (size_t i = 0; i < sizeof form - 1; i++) {
+        bool fits =
+            i < length && (form[i] == '#' ? line[i] >= '0' && line[i] <= '9' : line[i] == form[i]);
+
+        if (!fits) {
+            return i < strlen("HTTP/");
+        }
+    }
+    return line[sizeof form - 4] != '0' &&
+           (length == sizeof form - 1 || strchr(" \r\n", line[sizeof form - 1]) != NULL);
+}
+
+bool
+http_take_header(struct http_slot *slot, const char *line, size_t length)
+{
+    slot->not_http = slot->not_http || !http_is_line_of_http1(line, length);
     /* Counts all headers of all answers to this request: an endless row of "100 Continue" ends. */
     slot->header_bytes += length;
     slot->too_large = slot->too_large || slot->header_bytes > HTTP_HEADER_MAX;
-    return !slot->too_large;
+    return !slot->too_large && !slot->not_http;
 }
 
 bool
@@ -36,11 +56,9 @@ http_finish(struct http_slot *slot, enum http_transport transport, const char *d
     if (!http_curl_read(slot, &answer.status, &answer.content_type) && transport == HTTP_ANSWERED) {
         answer.transport = HTTP_FAILED; /* else a status of 0 would be a stranger's answer */
         answer.detail = "libcurl does not tell what was answered";
-    } else if (transport == HTTP_ANSWERED && (answer.status < 100 || answer.status > 999)) {
-        /* libcurl takes "HTTP/200 OK" for version 2 and status 0, "HTTP/21000" for 1000. */
+    } else if (slot->not_http && transport != HTTP_ABORTED) {
         answer.transport = HTTP_NOT_HTTP;
-        answer.detail = "its first line has no status";
-        buf_clear(&slot->body);
+        answer.detail = "its first line is not one of HTTP/1.1";
     }
     answer.body = buf_text(&slot->body);
     answer.length = slot->body.length;
@@ -113,6 +131,7 @@ http_begin(struct http *http, const struct http_request *request, struct err *er
         return err_set(err, ERR_CONFIG, "the shared key holds a control character");
     }
     slot->too_large = false;
+    slot->not_http = false;
     slot->header_bytes = 0;
     slot->detail[0] = '\0';
     slot->user = request->user;

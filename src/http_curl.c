@@ -22,8 +22,7 @@ _Static_assert(HTTP_DETAIL_SIZE >= CURL_ERROR_SIZE, "libcurl writes that much");
 static size_t
 http_on_header(char *data, size_t size, size_t count, void *context)
 {
-    (void)data;
-    return http_take_header(context, size * count) ? size * count : 0;
+    return http_take_header(context, data, size * count) ? size * count : 0;
 }
 
 static size_t

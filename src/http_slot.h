@@ -29,6 +29,7 @@ struct http_slot {
     int64_t begun_ms;
     /* The answer, as far as it has come. */
     bool too_large;
+    bool not_http; /* a status line is of another kind */
     size_t header_bytes;
     struct buf body;
     char detail[HTTP_DETAIL_SIZE]; /* libcurl's words for a failure */
@@ -49,8 +50,9 @@ struct http {
     void *context;
 };
 
-/* http.c: what arrives for a request. False where it is more than the limits allow. */
-bool http_take_header(struct http_slot *slot, size_t length);
+/* http.c: what arrives for a request. False where it is more than the limits allow, or not HTTP/1.
+ */
+bool http_take_header(struct http_slot *slot, const char *line, size_t length);
 bool http_take_body(struct http_slot *slot, const char *data, size_t length);
 
 /* http.c: tells done() what became of a request and frees its place. */

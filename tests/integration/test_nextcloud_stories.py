@@ -404,6 +404,15 @@ class TestDaemons:
 class TestTheObserver:
     """Looks are stopped by the same rules as deletes."""
 
+    def test_an_app_whose_container_harp_does_not_give(self, program, story, harp):
+        """HaRP's pattern for names leaves it out; the other apps are seen."""
+        for appid in ("talk", "ta..lk"):
+            story.nextcloud.insert_app(appid, when=story.tick())
+            story.nextcloud.begin_deploy(appid, when=story.tick())
+            story.nextcloud.end_deploy(appid)
+        program("observe")
+        assert [entry["ref"] for entry in harp.log("container")] == ["nc_app_talk"]
+
     def apps(self, story, count, daemon=DAEMON):
         for number in range(count):
             story.install(f"app{number}", f"registry.example/apps/app{number}:1", daemon=daemon)

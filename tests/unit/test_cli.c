@@ -109,6 +109,8 @@ test_options_stand_anywhere(void **state)
     accept(WORDS(W("--daemon"), W("d"), W("run"), W("--format"), W("text")), &cli);
     assert_string_equal(cli.daemon, "d");
     assert_int_equal(cli.format, CLI_FORMAT_TEXT);
+    accept(WORDS(W("run"), W("--format=json")), &cli);
+    assert_int_equal(cli.format, CLI_FORMAT_JSON);
 }
 
 static void
@@ -128,6 +130,7 @@ test_jobs(void **state)
     assert_int_equal(cli.id_count, 0);
     cli_free(&cli);
 
+    refuse(WORDS(W("show"), W("")), "'' is not the number of a job");
     refuse(WORDS(W("show")), "command show needs numbers of jobs");
     refuse(WORDS(W("now")), "command now needs numbers of jobs or --app");
     refuse(WORDS(W("now"), W("1"), W("--app"), W("a")),
@@ -179,6 +182,21 @@ test_schedule(void **state)
     refuse(WORDS(W("schedule"), W("--event=lost")), "option --event does not know 'lost'");
     refuse(WORDS(W("schedule"), W("--image-id=sha256:ABC")),
            "option --image-id does not take 'sha256:ABC'");
+}
+
+static void
+test_adopt(void **state)
+{
+    struct cli cli;
+
+    (void)state;
+    accept(WORDS(W("adopt"), W("--daemon=d"), W("--now"), W("r:1"), W("r:2")), &cli);
+    assert_int_equal(cli.command, CLI_ADOPT);
+    assert_int_equal(cli.ref_count, 2);
+    assert_string_equal(cli.choice, "now");
+    cli_free(&cli);
+    refuse(WORDS(W("adopt"), W("--daemon=d"), W("r:1"), W("--now"), W("--grace-hours=1")),
+           "only one of --grace-hours and --now can be given");
 }
 
 static void
@@ -256,6 +274,7 @@ main(void)
         cmocka_unit_test(test_options_stand_anywhere),
         cmocka_unit_test(test_jobs),
         cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_adopt),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_wrong_options),
         cmocka_unit_test(test_commands),

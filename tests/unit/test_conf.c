@@ -225,6 +225,8 @@ static const struct {
      ":7: [daemon:e] ca_file: /nowhere/ca.pem: No such file or directory"},
     {"[daemon:e]\nurl = http://x\nshared_key_file = /nowhere/key\n",
      ":7: [daemon:e] shared_key_file: /nowhere/key: No such file or directory"},
+    {"[daemon:e]\nurl = http://x\nshared_key_file = /tmp\n",
+     ":7: [daemon:e] shared_key_file: /tmp: not a regular file"},
     {"[run]\nlease = 119s\n",
      ": [run] lease is shorter than [harp] timeout and 30s: a request could outlast its claim"},
     {"[run]\nsoft_limit = 10m\nhard_limit = 689s\n",
@@ -286,6 +288,17 @@ test_whole_files(void **state)
     write_bytes(file_path, with_nul, sizeof with_nul - 1, 0600);
     assert_false(conf_load(file_path, &conf, &err));
     assert_string_equal(err.text + strlen(file_path), ": holds a NUL byte");
+    text = mem_printf("[database]\nconninfo = dbname=x\n[harp]\nshared_key_file = %s\n"
+                      "timeout = 30s\nconnect_timeout = 31s\n",
+                      key_path);
+    assert_string_equal(error_of(text),
+                        ": [harp] connect_timeout is longer than timeout, which includes it");
+    mem_free(text);
+    text = mem_printf("%*s", 1024 * 1024 + 1, "");
+    write_bytes(file_path, text, strlen(text), 0600);
+    assert_false(conf_load(file_path, &conf, &err));
+    assert_string_equal(err.text + strlen(file_path), ": larger than 1 MiB");
+    mem_free(text);
     assert_false(conf_load(folder, &conf, &err));
     assert_string_equal(err.text + strlen(folder), ": not a regular file");
     assert_false(conf_load("/nowhere/harpsweep.ini", &conf, &err));

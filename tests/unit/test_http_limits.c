@@ -43,7 +43,7 @@ as_large_as_allowed(void **state)
     tiny_say(&server, reply, TINY_KEEP);
     answer = client_ask(&client, &server);
     assert_int_equal(answer.transport, HTTP_TOO_LARGE);
-    assert_in_range(answer.length, 0, HTTP_BODY_MAX);
+    assert_true(answer.length <= HTTP_BODY_MAX);
     mem_free(reply);
     mem_free(body);
     /* What is left of it on the wire is nobody's answer. */
@@ -72,7 +72,7 @@ expect_too_large(const char *head, const char *line)
     if (client.answers[0].transport != HTTP_TOO_LARGE) {
         fail_msg("%d: %s", (int)client.answers[0].transport, client.answers[0].detail);
     }
-    assert_in_range(client.answers[0].length, 0, HTTP_BODY_MAX);
+    assert_true(client.answers[0].length <= HTTP_BODY_MAX);
     assert_int_equal(server.request_count, 1);
     while (server.left == 0) {
         client_turn(&client, &server, NULL);

@@ -117,7 +117,7 @@ at_most_once_on_each_idle_connection(void **state)
     tiny_say(&server, "", TINY_CLOSE);
     assert_int_equal(client_ask(&client, &server).transport, HTTP_CLOSED);
     assert_int_equal(server.accepted, 4);
-    assert_in_range(server.request_count, 3 + 2, 3 + 4);
+    assert_true(server.request_count >= 3 + 2 && server.request_count <= 3 + 4);
     for (size_t i = 4; i < server.request_count; i++) {
         assert_int_not_equal(server.peer_of[i], server.peer_of[i - 1]);
     }

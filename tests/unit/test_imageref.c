@@ -154,8 +154,7 @@ what_is_no_reference(void **state)
         "HOST..A/x",
         "[::1]:5000/x",
         "user@host/x",
-        "a\x01"
-        "b",
+        "a\001b",
     };
 
     (void)state;

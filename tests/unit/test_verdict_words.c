@@ -153,7 +153,7 @@ static void
 must_be_short(const char *text, const char *needle)
 {
     (void)needle;
-    assert_in_range(strlen(text), 0, 511);
+    assert_true(strlen(text) <= 511);
 }
 
 static void

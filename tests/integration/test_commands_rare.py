@@ -1,0 +1,290 @@
+"""What the commands say where something is out of the ordinary: no privilege, no library, a daemon that is down, more
+rows than are shown, a terminal."""
+
+# pylint: disable=missing-function-docstring
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+
+import pytest
+
+from harness.program import PROGRAM
+from harness.rows import ID, claim, expire, finish, job, schedule
+
+DAEMON = "harp"
+
+
+def run_with_input(program, text, *arguments):
+    return subprocess.run([PROGRAM, "-c", program.settings, *arguments], input=text, capture_output=True, text=True,
+                          check=False)
+
+
+# ------------------------------------------------------------------ without what they need
+
+
+@pytest.fixture
+def only_version(program, cluster, database):
+    """`program` as a user that may ask for the schema's version, and nothing else."""
+    name = "version_" + database.name
+    cluster.execute(f'create role "{name}" login; grant usage on schema harpsweep to "{name}";'
+                    f' grant execute on function harpsweep.schema_version() to "{name}"', database.name)
+    program.sections["database"]["conninfo"] = cluster.conninfo(database.name, name)
+    yield program
+    cluster.execute(f'drop owned by "{name}"; drop role "{name}"', database.name)
+
+
+@pytest.mark.parametrize("command", [
+    ["list"], ["show", 1], ["plan"], ["run", "--dry-run"], ["run"], ["observe"], ["status"], ["now", 1],
+    ["keep", "--app", "a"], ["schedule", "--daemon", DAEMON, "--app", "a", "a:1"]], ids=lambda words: " ".join(map(str, words)))
+def test_without_privileges(only_version, harp, command):
+    harp.add_image("a:1")
+    done = only_version(*command, code=78)
+    assert done.out == "" and "permission denied" in done.err and "hint: grant harpsweep_worker" in done.err
+
+
+def test_adopt_without_privileges(only_version, harp):
+    harp.add_image("a:1")
+    done = only_version("adopt", "--daemon", DAEMON, "a:1", code=78)
+    assert "permission denied" in done.err and harp.image_list() == ["a:1"]
+
+
+@pytest.mark.parametrize("command", [["plan"], ["observe"], ["run", "--dry-run"], ["run"],
+                                     ["adopt", "--daemon", DAEMON, "a:1"]], ids=lambda words: " ".join(words))
+def test_without_a_database(program, tmp_path, command):
+    program.sections["database"]["conninfo"] = f"host={tmp_path} dbname=x"
+    done = program(*command, code=69)
+    assert done.out == "" and "no connection" in done.err
+
+
+@pytest.fixture(params=["cut", "another"])
+def no_libcurl(request, tmp_path):
+    """A folder whose libcurl is none, as a variable of the environment: cut off, or another library of that name."""
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    if request.param == "cut":
+        (folder / "libcurl.so.4").write_bytes(b"\x7fELF")
+    else:
+        with open("/proc/self/maps", encoding="ascii") as maps:
+            libc = next(line.split()[-1] for line in maps if "/libc.so" in line or "/libc-" in line)
+        (folder / "libcurl.so.4").symlink_to(libc)
+    return {"LD_LIBRARY_PATH": str(folder)}
+
+
+def test_without_libcurl(program, connection, harp, no_libcurl):
+    """Nothing is claimed for good, and what needs no libcurl works."""
+    number = schedule(connection, DAEMON, image="a:1", choice="now")
+    for command in (["run"], ["plan"], ["adopt", "--daemon", DAEMON, "a:1"]):
+        done = program(*command, code=70, **no_libcurl)
+        assert "libcurl can't be loaded: " in done.err and "hint: apt-get install libcurl4" in done.err
+    assert "error    daemons: libcurl can't be loaded: " in program("check", code=70, **no_libcurl).out
+    assert "a:1" in program("list", **no_libcurl).out
+    assert program("--version", **no_libcurl).out.startswith("harpsweep ")
+    row = job(connection, number)
+    assert row["state"] != "failed" and row["failures"] == 0 and not harp.log()
+    program("run", "--daemon", DAEMON)
+
+
+# ------------------------------------------------------------------ nothing, and too much
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+def test_a_key_of_somebody_else(program):
+    os.chown(program.key_file, 12_345, -1)
+    assert "belongs to somebody else (user ID 12345)" in program("list", code=78).err
+
+
+def test_nothing_is_due(program):
+    assert program("run", "-v").out == "nothing is due\n"
+    assert program("run", "--dry-run").out == "nothing is due\n"
+
+
+def test_more_than_are_listed(program, connection):
+    for number in range(3):
+        schedule(connection, DAEMON, image=f"a:{number}")
+    assert "there may be more: --limit 4 shows so many" in program("list", "-v", "--limit", 2).err
+
+
+def test_more_than_a_plan_holds(program, connection, harp):
+    connection.execute("select harpsweep.schedule(%s, 'a', 'a:' || n, choice => 'now') from generate_series(1, 1001) as n",
+                       (DAEMON,))
+    harp.set(delay_ms=0)
+    program.sections["run"]["max_parallel_per_daemon"] = 8
+    text = program("plan").out
+    assert "there are more than these 1000\n" in text
+
+
+# ------------------------------------------------------------------ show
+
+
+def test_show_tells_what_was_freed(program, connection):
+    number = schedule(connection, DAEMON, choice="now")
+    claim(connection, number)
+    finish(connection, number, "removed", bytes_freed=1_500_000)
+    assert "up to 1.5 MB (1500000 bytes)" in program("show", number).out
+
+
+def test_show_tells_what_a_job_waits_for(program, connection):
+    number = schedule(connection, DAEMON, image="a:1", choice="now")
+
+    def told():
+        return program("show", number).out
+
+    program("run", "--max-jobs", 0, "--app", "nobody")
+    assert "the next run deletes the image" in told()
+    program.sections["cleanup"]["keep"] = "a:*"
+    assert "the setting keep = a:* holds it" in told()
+    del program.sections["cleanup"]["keep"]
+    connection.execute("insert into harpsweep.daemon (daemon, stopped_since, stop, reason, paused_until)"
+                       " values (%s, now(), 'unauthorized', 'a wrong key', now() + interval '9 min')", (DAEMON,))
+    assert f"runs leave daemon {DAEMON} alone until " in told() and ": a wrong key" in told()
+    connection.execute("update harpsweep.daemon set paused_until = null")
+    assert f", once daemon {DAEMON} works again: a wrong key" in told()
+    connection.execute("delete from harpsweep.daemon")
+    claim(connection, number)
+    expire(connection, number)
+    assert "the run h:1 died with it; the next run takes it up again" in told()
+
+
+def test_show_of_a_job_that_is_to_be_kept(program, connection):
+    number = schedule(connection, DAEMON)
+    connection.execute("update harpsweep.job set choice = 'keep' where id = %s", (number,))
+    assert "the next run records it as kept; the image stays" in program("show", number).out
+
+
+def test_show_of_jobs_that_nothing_moves(program, connection):
+    number = schedule(connection, DAEMON, image="a:1")
+    connection.execute("update harpsweep.job set state = 'pending', not_before = now(), next_at = 'infinity' where id = %s",
+                       (number,))
+    assert f"nothing until somebody changes it: 'harpsweep now {number}'" in program("show", number).out
+
+
+def test_a_job_that_is_worked_on_is_now_already(program, connection):
+    number = schedule(connection, DAEMON, choice="now")
+    claim(connection, number)
+    assert f"job {number} is already claimed" in program("now", number).out
+
+
+# ------------------------------------------------------------------ plan
+
+
+@pytest.fixture
+def planned(program, connection, harp):
+    """A job that is due, for an image that is there; returns its line of the plan."""
+    harp.add_image("a:1", size=5_000)
+    number = schedule(connection, DAEMON, image="a:1", choice="now")
+
+    def line(code=0):
+        return next(row for row in program("--json", "plan", code=code).json if row["id"] == number)
+
+    line.number = number
+    return line
+
+
+def test_plan_of_a_daemon_that_is_down(planned, harp):
+    harp.refuse()
+    row = planned(code=1)
+    assert row["outcome"] == "unknown" and row["bytes"] is None and "no connection to HaRP" in row["reason"]
+
+
+@pytest.mark.parametrize("fault, words", [({"status": 500, "body": "{}"}, "500"), ({"status": 401}, "key")])
+def test_plan_of_what_docker_does_not_tell(planned, harp, fault, words):
+    harp.fault(kind="inspect", times=9, **fault)
+    row = planned(code=1)
+    assert row["outcome"] == "unknown" and words in row["reason"]
+
+
+def test_plan_of_what_is_no_reference(program, connection):
+    schedule(connection, DAEMON, image="UPPER CASE", choice="now")
+    row = program("--json", "plan", code=1).json[0]
+    assert (row["outcome"], row["reason"]) == ("unknown", "not a reference that Docker accepts")
+
+
+def test_plan_of_a_stranger(program, connection):
+    schedule(connection, "stranger", image="a:1", choice="now")
+    row = program("--json", "plan", code=1).json[0]
+    assert (row["outcome"], row["reason"]) == ("unknown", "neither the settings nor Nextcloud know its daemon")
+
+
+def test_plan_of_a_tag_that_moved_on(program, connection, harp):
+    old = harp.add_image("a:1", size=5_000)
+    harp.add_image("a:1", size=6_000)
+    schedule(connection, DAEMON, image="a:1", image_id=old, choice="now")
+    schedule(connection, DAEMON, "other", image="a:2", image_id=ID, choice="now")
+    rows = program("--json", "plan").json
+    assert [(row["outcome"], row["bytes"]) for row in rows] == [("delete", 5_000), ("absent", None)]
+
+
+def test_plan_of_what_the_settings_keep(program, planned):
+    program.sections["cleanup"]["keep"] = "a:*"
+    assert (planned()["outcome"], planned()["reason"]) == ("held", "the image matches keep = a:* of the settings")
+
+
+def test_plan_while_cleanup_is_disabled(program, connection, harp):
+    program.sections["cleanup"]["enabled"] = "no"
+    harp.add_image("a:1", "a:2")
+    schedule(connection, DAEMON, image="a:1", grace_hours=0)
+    row = program("--json", "plan").json[0]
+    assert (row["outcome"], row["reason"]) == ("waits", "cleanup is disabled")
+
+
+def test_plan_of_what_a_run_works_on(planned, connection):
+    claim(connection, planned.number)
+    assert (planned()["outcome"], planned()["reason"]) == ("delete", "a run works on it right now")
+
+
+# ------------------------------------------------------------------ adopt
+
+
+@pytest.mark.parametrize("text, words", [(None, "No such file or directory"), ("x" * 2000 + "\n", ":1: a line of more than 1022 characters"),
+                                         ("a:1\n" * 100_001, "more than 100000 references at once")],
+                         ids=["none", "long", "many"])
+def test_adopt_of_files_that_are_not_taken(program, tmp_path, connection, text, words):
+    path = tmp_path / "images"
+    if text is not None:
+        path.write_text(text)
+    done = program("adopt", "--daemon", DAEMON, "--file", path, code=64)
+    assert words in done.err
+    assert connection.execute("select count(*) from harpsweep.job").fetchone() == (0,)
+
+
+def test_adopt_of_more_than_is_taken(program, harp):
+    assert "more than 100000 references at once" in program("adopt", "--daemon", DAEMON, *["a:1"] * 100_001, code=64).err
+    assert not harp.log()
+
+
+def test_adopt_of_a_folder(program, tmp_path):
+    assert "Is a directory" in program("adopt", "--daemon", DAEMON, "--file", tmp_path, code=64).err
+
+
+def test_adopt_from_standard_input(program, connection, harp):
+    image = harp.add_image("a:1")
+    done = run_with_input(program, f"# of docker images\n{image}\n", "adopt", "--daemon", DAEMON, "--file", "-")
+    assert done.returncode == 0, done
+    assert connection.execute("select image_ref, event::text from harpsweep.job").fetchall() == [(image, "adopted")]
+
+
+# ------------------------------------------------------------------ a terminal
+
+
+def test_tables_fit_the_terminal(program, connection):
+    """Only the last column is cut, and only there."""
+    number = schedule(connection, DAEMON, image="a:1")
+    connection.execute("update harpsweep.job set hold_reason = %s where id = %s", ("because " * 30, number))
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 110, 0, 0))
+    subprocess.run([PROGRAM, "-c", program.settings, "list"], stdout=terminal, stdin=subprocess.DEVNULL, check=True)
+    os.close(terminal)
+    shown = b""
+    try:
+        while chunk := os.read(main, 4096):
+            shown += chunk
+    except OSError:  # the other side is closed
+        pass
+    os.close(main)
+    title, row = shown.decode().splitlines()
+    assert len(row) == 110 and row.endswith("...") and title.split()[-1] == "WHY"
+    assert max(map(len, program("list").out.splitlines())) > 200
