@@ -36,6 +36,7 @@ SOURCES := \
 	src/cmd_show.c \
 	src/cmd_status.c \
 	src/cmd_status_view.c \
+	src/cmd_version.c \
 	src/conf.c \
 	src/conf_complete.c \
 	src/conf_options.c \
@@ -102,7 +103,8 @@ WARNINGS += -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 endif
 
 HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-OPTIMIZE_release := -O2 -g $(HARDENING)
+# Debug information names the sources from here on, so that the program is the same wherever it is built.
+OPTIMIZE_release := -O2 -g -ffile-prefix-map=$(CURDIR)=. $(HARDENING)
 OPTIMIZE_clang   := -O2 -g $(HARDENING)
 OPTIMIZE_analyze := -O2 -fanalyzer
 OPTIMIZE_san     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -112,12 +114,14 @@ OPTIMIZE_fuzz    := -O2 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sani
 B := build/$(VARIANT)
 Q := $(if $(V),,@)# make V=1 shows the commands
 COMPILE = $(CC) -std=c11 -pthread -D_POSIX_C_SOURCE=200809L -DHARPSWEEP_VERSION='"$(VERSION)"' \
-	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) $(CURL_SONAME:%=-DHARPSWEEP_CURL_SONAME='"%"') -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
+	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) $(CURL_SONAME:%=-DHARPSWEEP_CURL_SONAME='"%"') \
+	$(INIH_VERSION:%=-DHARPSWEEP_INIH_VERSION='"%"') -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
 	$(OPTIMIZE_$(VARIANT)) $(LIBRARY_FLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) -pthread $(OPTIMIZE_$(VARIANT)) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 # libcurl is loaded when there is something to ask (see src/http_loader.c); the others are linked.
 LIBS   := $(shell pkg-config --libs $(filter-out libcurl,$(LIBRARIES)) 2>/dev/null) -ldl
 CURL_SONAME := $(shell readelf -d "$$(pkg-config --variable=libdir libcurl)/libcurl.so" 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+INIH_VERSION := $(shell pkg-config --modversion inih 2>/dev/null)
 LIBRARY_FLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
@@ -147,7 +151,7 @@ $(B)/libharpsweep.a: $(filter-out $(B)/src/main.o,$(OBJECTS))
 $(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libharpsweep.a
 	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka
 
-$(B)/%.o: %.c $(B)/flags | build/queries.h
+$(B)/%.o: %.c $(B)/flags | build/queries.h build/commit.h
 	@mkdir -p $(@D)
 	@echo "  $(CC) $<"
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
@@ -160,6 +164,20 @@ $(B)/flags: FORCE | needs
 build/queries.h: $(QUERIES) sql/embed.awk
 	@mkdir -p $(@D)
 	awk -f sql/embed.awk $(QUERIES) >$@
+
+# Which commit it is: git's, or what "git archive" wrote into .commit. Where git refuses (another user's
+# clone, as for root in "sudo make install"), what was found out before stays.
+build/commit.h: FORCE
+	@mkdir -p $(@D)
+	@commit=; \
+	if [ -e .git ]; then \
+		commit=$$(git describe --always --abbrev=12 --exclude '*' --dirty=-modified 2>/dev/null); \
+	else \
+		commit=$$(sed -n 's/^\([0-9a-f]\{12\}\)[0-9a-f]*\(-modified\)\{0,1\}$$/\1\2/p' .commit 2>/dev/null); \
+	fi; \
+	[ -n "$$commit" ] || [ ! -e $@ ] || exit 0; \
+	line="#define HARPSWEEP_COMMIT \"$${commit:-unknown}\""; \
+	echo "$$line" | cmp -s - $@ || echo "$$line" >$@
 
 needs:
 	@DEPS=no bin/deps build
@@ -252,12 +270,12 @@ lint-c: format-check layers cppcheck tidy analyze clang
 layers:
 	@tests/lint/layers.sh $(SOURCES)
 
-cppcheck: build/queries.h
+cppcheck: build/queries.h build/commit.h
 	cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -Isrc -Ibuild $(SOURCES)
 
 tidy: $(SOURCES:%.c=build/tidy/%.ok)
-build/tidy/%.ok: %.c .clang-tidy $(wildcard src/*.h) | build/queries.h
+build/tidy/%.ok: %.c .clang-tidy $(wildcard src/*.h) | build/queries.h build/commit.h
 	@mkdir -p $(@D)
 	@echo "  clang-tidy $<"
 	$(Q)clang-tidy --quiet --warnings-as-errors='*' $< -- $(filter-out -W%,$(wordlist 2,99,$(COMPILE)))

@@ -82,6 +82,7 @@ int cmd_show(const struct cli *cli, const struct conf *conf);
 int cmd_schedule(const struct cli *cli, const struct conf *conf);
 int cmd_change(const struct cli *cli, const struct conf *conf); /* now, keep, cancel, retry */
 int cmd_status(const struct cli *cli, const struct conf *conf);
+int cmd_version(void);
 int cmd_check(const struct cli *cli); /* reads the settings itself, to report on them */
 
 /* The same over a folder of settings files; one does it for one of them (check, plan, status, a dry
