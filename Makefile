@@ -7,6 +7,8 @@
 VERSION := 0.1.0
 VARIANT := release
 PREFIX  := /usr/local
+# Where the program looks for its settings, below harpsweep/; what is installed names them there.
+SYSCONFDIR := /etc
 PYTHON  := /usr/bin/python3
 WERROR  :=
 
@@ -114,7 +116,8 @@ OPTIMIZE_fuzz    := -O2 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sani
 B := build/$(VARIANT)
 Q := $(if $(V),,@)# make V=1 shows the commands
 COMPILE = $(CC) -std=c11 -pthread -D_POSIX_C_SOURCE=200809L -DHARPSWEEP_VERSION='"$(VERSION)"' \
-	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) $(CURL_SONAME:%=-DHARPSWEEP_CURL_SONAME='"%"') \
+	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) -DHARPSWEEP_SYSCONFDIR='"$(SYSCONFDIR)"' \
+	$(CURL_SONAME:%=-DHARPSWEEP_CURL_SONAME='"%"') \
 	$(INIH_VERSION:%=-DHARPSWEEP_INIH_VERSION='"%"') -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
 	$(OPTIMIZE_$(VARIANT)) $(LIBRARY_FLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) -pthread $(OPTIMIZE_$(VARIANT)) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
@@ -126,11 +129,13 @@ LIBRARY_FLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
 FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/torture/*.[ch])
-SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
+SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh etc/completion/*.bash)
+MANUALS := etc/man/harpsweep.1 etc/man/harpsweep.ini.5 etc/man/harpsweep.7
+UNITS   := etc/harpsweep.service etc/harpsweep.timer
 
 .PHONY: all objects check unit san valgrind integration integration-san model cover bench \
 	fuzz fuzz-smoke fuzz-programs torture torture-smoke lint lint-c lint-sh \
-	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
+	lint-man layers cppcheck tidy analyze clang format format-check install uninstall clean help needs FORCE
 .DELETE_ON_ERROR:
 
 all: bin/harpsweep
@@ -264,7 +269,7 @@ fuzz fuzz-smoke:
 
 # Lint
 
-lint: lint-c lint-sh
+lint: lint-c lint-sh lint-man
 lint-c: format-check layers cppcheck tidy analyze clang
 
 layers:
@@ -289,6 +294,11 @@ clang:
 
 lint-sh:
 	shellcheck $(SCRIPTS)
+	zsh -n etc/completion/_harpsweep
+	fish --no-execute etc/completion/harpsweep.fish
+
+lint-man:
+	@tests/lint/manuals.sh $(MANUALS)
 
 format-check:
 	clang-format --dry-run -Werror $(FORMATTED)
@@ -296,22 +306,45 @@ format-check:
 format:
 	clang-format -i $(FORMATTED)
 
-# Installation: nothing is written to /etc, and nothing is started; README.md tells what to copy there. The systemd units
-# do nothing until the timer is enabled.
+# Installation. Nothing is written to SYSCONFDIR: the settings, and whether cron or systemd starts runs, are
+# the administrator's; README.md tells what to copy there.
 
-UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
-SHARE = $(DESTDIR)$(PREFIX)/share/harpsweep
+SHARE = $(DESTDIR)$(PREFIX)/share
+# The files name the paths of a default installation; what is installed names its own.
+AS_INSTALLED = sed 's,/usr/local,$(PREFIX),g; s,/etc/harpsweep,$(SYSCONFDIR)/harpsweep,g'
+ZSH_COMPLETIONS  = zsh/site-functions
+FISH_COMPLETIONS = fish/vendor_completions.d
+
+# $(call install_text,SOURCE,TARGET): in steps that fail where one of them does.
+define install_text
+	$(AS_INSTALLED) $(1) >build/as-installed
+	install -m 644 build/as-installed $(2)
+
+endef
+
 install: bin/harpsweep
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/sql/migrations $(DESTDIR)$(PREFIX)/share/doc/harpsweep
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/harpsweep/sql/migrations $(SHARE)/doc/harpsweep \
+		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man7 $(SHARE)/bash-completion/completions \
+		$(SHARE)/$(ZSH_COMPLETIONS) $(SHARE)/$(FISH_COMPLETIONS)
 	install -m 755 bin/harpsweep $(DESTDIR)$(PREFIX)/bin/harpsweep
-	install -m 644 sql/*.sql $(SHARE)/sql
-	install -m 644 sql/migrations/*.sql $(SHARE)/sql/migrations
-	install -m 644 etc/harpsweep.ini $(SHARE)/harpsweep.ini
-	sed 's,/usr/local,$(PREFIX),' etc/harpsweep.cron >$(SHARE)/harpsweep.cron
-	install -d $(UNITS)
-	sed 's,/usr/local,$(PREFIX),' etc/harpsweep.service >$(UNITS)/harpsweep.service
-	install -m 644 etc/harpsweep.timer $(UNITS)/harpsweep.timer
-	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/harpsweep
+	install -m 644 sql/*.sql $(SHARE)/harpsweep/sql
+	install -m 644 sql/migrations/*.sql $(SHARE)/harpsweep/sql/migrations
+	$(foreach page,$(MANUALS),$(call install_text,$(page),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))))
+	$(foreach name,ini cron logrotate,$(call install_text,etc/harpsweep.$(name),$(SHARE)/harpsweep/harpsweep.$(name)))
+	$(if $(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system)
+	$(foreach unit,$(UNITS),$(call install_text,$(unit),$(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(unit))))
+	install -m 644 etc/completion/harpsweep.bash $(SHARE)/bash-completion/completions/harpsweep
+	install -m 644 etc/completion/_harpsweep $(SHARE)/$(ZSH_COMPLETIONS)/_harpsweep
+	install -m 644 etc/completion/harpsweep.fish $(SHARE)/$(FISH_COMPLETIONS)/harpsweep.fish
+	install -m 644 README.md CHANGELOG.md LICENSE $(SHARE)/doc/harpsweep
+
+# What "make install" with the same variables would install now, and the directories of its own.
+uninstall:
+	@rm -rf build/uninstall
+	@$(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/build/uninstall >/dev/null
+	@cd build/uninstall && find . -type f | while read -r file; do rm -f "$(DESTDIR)/$$file"; done
+	rm -rf $(SHARE)/harpsweep $(SHARE)/doc/harpsweep
+	@rm -rf build/uninstall
 
 clean:
 	rm -rf build bin/harpsweep
@@ -327,7 +360,7 @@ help:
 	@echo 'make integration-san   the same with the sanitizers'
 	@echo 'make model          the life of a job, searched for broken promises with spin; MODEL_ARGS="--story NO_CONFIRM"'
 	@echo '                    tells what that guard is for (tests/model/run.sh)'
-	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
+	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck, mandoc'
 	@echo 'make format         formats the C sources'
 	@echo 'make cover          tests with gcov, and what they reach'
 	@echo 'make fuzz           fuzzing with clang'"'"'s libFuzzer: FUZZ_RUNS=$(FUZZ_RUNS) executions of each target'
@@ -336,5 +369,5 @@ help:
 	@echo '                    over whole commands, for 25 minutes at most; TORTURE_ARGS="--only run:libpq" less'
 	@echo 'make torture-smoke  each kind of call once, and some more at random'
 	@echo 'make bench          the benchmark'
-	@echo 'make install        PREFIX=$(PREFIX), DESTDIR'
+	@echo 'make install        PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), DESTDIR; make uninstall takes the same'
 	@echo 'make clean          removes what was built'

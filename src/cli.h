@@ -60,7 +60,10 @@ struct cli {
     size_t id_count;
 };
 
-#define CLI_DEFAULT_CONFIG "/etc/harpsweep/harpsweep.ini"
+#ifndef HARPSWEEP_SYSCONFDIR
+#define HARPSWEEP_SYSCONFDIR "/etc"
+#endif
+#define CLI_DEFAULT_CONFIG HARPSWEEP_SYSCONFDIR "/harpsweep/harpsweep.ini"
 
 /* Reads the arguments. The texts point into argv. cli_free() it. */
 bool cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err) MUST_CHECK;
