@@ -129,13 +129,13 @@ LIBRARY_FLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
 FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/torture/*.[ch])
-SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh etc/completion/*.bash)
+SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh etc/completion/*.bash etc/debian/*inst etc/debian/*rm)
 MANUALS := etc/man/harpsweep.1 etc/man/harpsweep.ini.5 etc/man/harpsweep.7
 UNITS   := etc/harpsweep.service etc/harpsweep.timer
 
 .PHONY: all objects check unit san valgrind integration integration-san model cover bench \
 	fuzz fuzz-smoke fuzz-programs torture torture-smoke lint lint-c lint-sh \
-	lint-man layers cppcheck tidy analyze clang format format-check install uninstall clean help needs FORCE
+	lint-man layers cppcheck tidy analyze clang format format-check install uninstall deb check-deb dist clean help needs FORCE
 .DELETE_ON_ERROR:
 
 all: bin/harpsweep
@@ -147,6 +147,10 @@ bin/harpsweep: build/release/harpsweep
 $(B)/harpsweep: $(OBJECTS)
 	@echo "  link $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+# The same with libcurl itself in place of its loader: never run, for whoever asks which libcurl it needs.
+$(B)/linked-with-libcurl: $(filter-out $(B)/src/http_loader.o,$(OBJECTS))
+	$(Q)$(LINK) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl) -Wl,--unresolved-symbols=ignore-all
 
 # Everything but main(): a test takes from it what it needs, and may bring its own in place of it.
 $(B)/libharpsweep.a: $(filter-out $(B)/src/main.o,$(OBJECTS))
@@ -346,12 +350,45 @@ uninstall:
 	rm -rf $(SHARE)/harpsweep $(SHARE)/doc/harpsweep
 	@rm -rf build/uninstall
 
+# What is built from: git's files as they are now, else all files of the archive.
+define copy_sources
+	rm -rf $(1) && mkdir -p $(1)
+	@if [ -e .git ]; then git ls-files; else find . -type f ! -path './build/*' ! -path ./bin/harpsweep; fi | \
+		tar -cf build/sources.tar --mode=u=rwX,go=rX -T -
+	@tar -xf build/sources.tar -C $(1)
+	@sed -n 's/.*"\(.*\)"/\1/p' build/commit.h >$(1)/.commit
+endef
+
+# A Debian package, in build/deb/. make's own variables are for here and not for the package.
+DEB = build/deb
+deb: build/commit.h
+	@bin/deps deb
+	@rm -rf $(DEB)
+	@$(call copy_sources,$(DEB)/harpsweep-$(VERSION))
+	@cp -r etc/debian $(DEB)/harpsweep-$(VERSION)/debian
+	@echo '  dpkg-buildpackage'
+	@cd $(DEB)/harpsweep-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u MFLAGS \
+		dpkg-buildpackage -b -us -uc -j$(shell getconf _NPROCESSORS_ONLN) >../build.log 2>&1 || { cat ../build.log; exit 1; }
+	@rm -rf $(DEB)/harpsweep-$(VERSION)
+	@ls $(DEB)/*.deb
+
+check-deb: bin/harpsweep
+	@bin/deps check-deb
+	@$(MAKE) --no-print-directory deb
+	tests/package/check.sh
+
+# The sources of a release.
+dist:
+	@mkdir -p build
+	git archive --prefix=harpsweep-$(VERSION)/ HEAD | gzip -9n >build/harpsweep-$(VERSION).tar.gz
+	@ls build/harpsweep-$(VERSION).tar.gz
+
 clean:
 	rm -rf build bin/harpsweep
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, cover, fuzz, torture and bench, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, cover, fuzz, torture, bench and check-deb, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -370,4 +407,7 @@ help:
 	@echo 'make torture-smoke  each kind of call once, and some more at random'
 	@echo 'make bench          the benchmark'
 	@echo 'make install        PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), DESTDIR; make uninstall takes the same'
+	@echo 'make deb            a Debian package, in build/deb/'
+	@echo 'make check-deb      tests it: built twice, lintian; installed, upgraded, removed and purged in a chroot'
+	@echo 'make dist           the sources of the last commit as build/harpsweep-$(VERSION).tar.gz'
 	@echo 'make clean          removes what was built'
