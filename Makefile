@@ -7,6 +7,8 @@
 VERSION := 0.1.0
 VARIANT := release
 PREFIX  := /usr/local
+# Where the program looks for its settings, below harpsweep/; what is installed names them there.
+SYSCONFDIR := /etc
 PYTHON  := /usr/bin/python3
 WERROR  :=
 
@@ -36,6 +38,7 @@ SOURCES := \
 	src/cmd_show.c \
 	src/cmd_status.c \
 	src/cmd_status_view.c \
+	src/cmd_version.c \
 	src/conf.c \
 	src/conf_complete.c \
 	src/conf_options.c \
@@ -102,7 +105,8 @@ WARNINGS += -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 endif
 
 HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-OPTIMIZE_release := -O2 -g $(HARDENING)
+# Debug information names the sources from here on, so that the program is the same wherever it is built.
+OPTIMIZE_release := -O2 -g -ffile-prefix-map=$(CURDIR)=. $(HARDENING)
 OPTIMIZE_clang   := -O2 -g $(HARDENING)
 OPTIMIZE_analyze := -O2 -fanalyzer
 OPTIMIZE_san     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -112,21 +116,26 @@ OPTIMIZE_fuzz    := -O2 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sani
 B := build/$(VARIANT)
 Q := $(if $(V),,@)# make V=1 shows the commands
 COMPILE = $(CC) -std=c11 -pthread -D_POSIX_C_SOURCE=200809L -DHARPSWEEP_VERSION='"$(VERSION)"' \
-	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) $(CURL_SONAME:%=-DHARPSWEEP_CURL_SONAME='"%"') -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
+	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) -DHARPSWEEP_SYSCONFDIR='"$(SYSCONFDIR)"' \
+	$(CURL_SONAME:%=-DHARPSWEEP_CURL_SONAME='"%"') \
+	$(INIH_VERSION:%=-DHARPSWEEP_INIH_VERSION='"%"') -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
 	$(OPTIMIZE_$(VARIANT)) $(LIBRARY_FLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) -pthread $(OPTIMIZE_$(VARIANT)) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 # libcurl is loaded when there is something to ask (see src/http_loader.c); the others are linked.
 LIBS   := $(shell pkg-config --libs $(filter-out libcurl,$(LIBRARIES)) 2>/dev/null) -ldl
 CURL_SONAME := $(shell readelf -d "$$(pkg-config --variable=libdir libcurl)/libcurl.so" 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+INIH_VERSION := $(shell pkg-config --modversion inih 2>/dev/null)
 LIBRARY_FLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
 FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch] tests/torture/*.[ch])
-SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
+SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh etc/completion/*.bash etc/debian/*inst etc/debian/*rm)
+MANUALS := etc/man/harpsweep.1 etc/man/harpsweep.ini.5 etc/man/harpsweep.7
+UNITS   := etc/harpsweep.service etc/harpsweep.timer
 
 .PHONY: all objects check unit san valgrind integration integration-san model mutate cover bench check-versions \
 	fuzz fuzz-smoke fuzz-programs torture torture-smoke lint lint-c lint-sh \
-	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
+	lint-man layers cppcheck tidy analyze clang format format-check install uninstall deb check-deb dist clean help needs FORCE
 .DELETE_ON_ERROR:
 
 all: bin/harpsweep
@@ -139,6 +148,10 @@ $(B)/harpsweep: $(OBJECTS)
 	@echo "  link $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
+# The same with libcurl itself in place of its loader: never run, for whoever asks which libcurl it needs.
+$(B)/linked-with-libcurl: $(filter-out $(B)/src/http_loader.o,$(OBJECTS))
+	$(Q)$(LINK) -o $@ $^ $(LIBS) $(shell pkg-config --libs libcurl) -Wl,--unresolved-symbols=ignore-all
+
 # Everything but main(): a test takes from it what it needs, and may bring its own in place of it.
 $(B)/libharpsweep.a: $(filter-out $(B)/src/main.o,$(OBJECTS))
 	@rm -f $@
@@ -147,7 +160,7 @@ $(B)/libharpsweep.a: $(filter-out $(B)/src/main.o,$(OBJECTS))
 $(B)/test_%: $(B)/tests/unit/test_%.o $(B)/libharpsweep.a
 	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka
 
-$(B)/%.o: %.c $(B)/flags | build/queries.h
+$(B)/%.o: %.c $(B)/flags | build/queries.h build/commit.h
 	@mkdir -p $(@D)
 	@echo "  $(CC) $<"
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
@@ -160,6 +173,20 @@ $(B)/flags: FORCE | needs
 build/queries.h: $(QUERIES) sql/embed.awk
 	@mkdir -p $(@D)
 	awk -f sql/embed.awk $(QUERIES) >$@
+
+# Which commit it is: git's, or what "git archive" wrote into .commit. Where git refuses (another user's
+# clone, as for root in "sudo make install"), what was found out before stays.
+build/commit.h: FORCE
+	@mkdir -p $(@D)
+	@commit=; \
+	if [ -e .git ]; then \
+		commit=$$(git describe --always --abbrev=12 --exclude '*' --dirty=-modified 2>/dev/null); \
+	else \
+		commit=$$(sed -n 's/^\([0-9a-f]\{12\}\)[0-9a-f]*\(-modified\)\{0,1\}$$/\1\2/p' .commit 2>/dev/null); \
+	fi; \
+	[ -n "$$commit" ] || [ ! -e $@ ] || exit 0; \
+	line="#define HARPSWEEP_COMMIT \"$${commit:-unknown}\""; \
+	echo "$$line" | cmp -s - $@ || echo "$$line" >$@
 
 needs:
 	@DEPS=no bin/deps build
@@ -261,18 +288,18 @@ fuzz fuzz-smoke:
 
 # Lint
 
-lint: lint-c lint-sh
+lint: lint-c lint-sh lint-man
 lint-c: format-check layers cppcheck tidy analyze clang
 
 layers:
 	@tests/lint/layers.sh $(SOURCES)
 
-cppcheck: build/queries.h
+cppcheck: build/queries.h build/commit.h
 	cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -Isrc -Ibuild $(SOURCES)
 
 tidy: $(SOURCES:%.c=build/tidy/%.ok)
-build/tidy/%.ok: %.c .clang-tidy $(wildcard src/*.h) | build/queries.h
+build/tidy/%.ok: %.c .clang-tidy $(wildcard src/*.h) | build/queries.h build/commit.h
 	@mkdir -p $(@D)
 	@echo "  clang-tidy $<"
 	$(Q)clang-tidy --quiet --warnings-as-errors='*' $< -- $(filter-out -W%,$(wordlist 2,99,$(COMPILE)))
@@ -286,6 +313,11 @@ clang:
 
 lint-sh:
 	shellcheck $(SCRIPTS)
+	zsh -n etc/completion/_harpsweep
+	fish --no-execute etc/completion/harpsweep.fish
+
+lint-man:
+	@tests/lint/manuals.sh $(MANUALS)
 
 format-check:
 	clang-format --dry-run -Werror $(FORMATTED)
@@ -293,29 +325,85 @@ format-check:
 format:
 	clang-format -i $(FORMATTED)
 
-# Installation: nothing is written to /etc, and nothing is started; README.md tells what to copy there. The systemd units
-# do nothing until the timer is enabled.
+# Installation. Nothing is written to SYSCONFDIR: the settings, and whether cron or systemd starts runs, are
+# the administrator's; README.md tells what to copy there.
 
-UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
-SHARE = $(DESTDIR)$(PREFIX)/share/harpsweep
+SHARE = $(DESTDIR)$(PREFIX)/share
+# The files name the paths of a default installation; what is installed names its own.
+AS_INSTALLED = sed 's,/usr/local,$(PREFIX),g; s,/etc/harpsweep,$(SYSCONFDIR)/harpsweep,g'
+ZSH_COMPLETIONS  = zsh/site-functions
+FISH_COMPLETIONS = fish/vendor_completions.d
+
+# $(call install_text,SOURCE,TARGET): in steps that fail where one of them does.
+define install_text
+	$(AS_INSTALLED) $(1) >build/as-installed
+	install -m 644 build/as-installed $(2)
+
+endef
+
 install: bin/harpsweep
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/sql/migrations $(DESTDIR)$(PREFIX)/share/doc/harpsweep
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/harpsweep/sql/migrations $(SHARE)/doc/harpsweep \
+		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man7 $(SHARE)/bash-completion/completions \
+		$(SHARE)/$(ZSH_COMPLETIONS) $(SHARE)/$(FISH_COMPLETIONS)
 	install -m 755 bin/harpsweep $(DESTDIR)$(PREFIX)/bin/harpsweep
-	install -m 644 sql/*.sql $(SHARE)/sql
-	install -m 644 sql/migrations/*.sql $(SHARE)/sql/migrations
-	install -m 644 etc/harpsweep.ini $(SHARE)/harpsweep.ini
-	sed 's,/usr/local,$(PREFIX),' etc/harpsweep.cron >$(SHARE)/harpsweep.cron
-	install -d $(UNITS)
-	sed 's,/usr/local,$(PREFIX),' etc/harpsweep.service >$(UNITS)/harpsweep.service
-	install -m 644 etc/harpsweep.timer $(UNITS)/harpsweep.timer
-	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/harpsweep
+	install -m 644 sql/*.sql $(SHARE)/harpsweep/sql
+	install -m 644 sql/migrations/*.sql $(SHARE)/harpsweep/sql/migrations
+	$(foreach page,$(MANUALS),$(call install_text,$(page),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))))
+	$(foreach name,ini cron logrotate,$(call install_text,etc/harpsweep.$(name),$(SHARE)/harpsweep/harpsweep.$(name)))
+	$(if $(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system)
+	$(foreach unit,$(UNITS),$(call install_text,$(unit),$(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(unit))))
+	install -m 644 etc/completion/harpsweep.bash $(SHARE)/bash-completion/completions/harpsweep
+	install -m 644 etc/completion/_harpsweep $(SHARE)/$(ZSH_COMPLETIONS)/_harpsweep
+	install -m 644 etc/completion/harpsweep.fish $(SHARE)/$(FISH_COMPLETIONS)/harpsweep.fish
+	install -m 644 README.md CHANGELOG.md LICENSE $(SHARE)/doc/harpsweep
+
+# What "make install" with the same variables would install now, and the directories of its own.
+uninstall:
+	@rm -rf build/uninstall
+	@$(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/build/uninstall >/dev/null
+	@cd build/uninstall && find . -type f | while read -r file; do rm -f "$(DESTDIR)/$$file"; done
+	rm -rf $(SHARE)/harpsweep $(SHARE)/doc/harpsweep
+	@rm -rf build/uninstall
+
+# What is built from: git's files as they are now, else all files of the archive.
+define copy_sources
+	rm -rf $(1) && mkdir -p $(1)
+	@if [ -e .git ]; then git ls-files; else find . -type f ! -path './build/*' ! -path ./bin/harpsweep; fi | \
+		tar -cf build/sources.tar --mode=u=rwX,go=rX -T -
+	@tar -xf build/sources.tar -C $(1)
+	@sed -n 's/.*"\(.*\)"/\1/p' build/commit.h >$(1)/.commit
+endef
+
+# A Debian package, in build/deb/. make's own variables are for here and not for the package.
+DEB = build/deb
+deb: build/commit.h
+	@bin/deps deb
+	@rm -rf $(DEB)
+	@$(call copy_sources,$(DEB)/harpsweep-$(VERSION))
+	@cp -r etc/debian $(DEB)/harpsweep-$(VERSION)/debian
+	@echo '  dpkg-buildpackage'
+	@cd $(DEB)/harpsweep-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u MFLAGS \
+		dpkg-buildpackage -b -us -uc -j$(shell getconf _NPROCESSORS_ONLN) >../build.log 2>&1 || { cat ../build.log; exit 1; }
+	@rm -rf $(DEB)/harpsweep-$(VERSION)
+	@ls $(DEB)/*.deb
+
+check-deb: bin/harpsweep
+	@bin/deps check-deb
+	@$(MAKE) --no-print-directory deb
+	tests/package/check.sh
+
+# The sources of a release.
+dist:
+	@mkdir -p build
+	git archive --prefix=harpsweep-$(VERSION)/ HEAD | gzip -9n >build/harpsweep-$(VERSION).tar.gz
+	@ls build/harpsweep-$(VERSION).tar.gz
 
 clean:
 	rm -rf build bin/harpsweep
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, mutate, cover, check-versions, fuzz, torture and bench, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, mutate, cover, check-versions, fuzz, torture, bench and check-deb, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -327,7 +415,7 @@ help:
 	@echo 'make mutate         takes each guard of the SQL and the sources away, one at a time: some test must fail. As many as fit'
 	@echo '                    into MUTATE_MINUTES=$(MUTATE_MINUTES), drawn by MUTATE_SEED=$(MUTATE_SEED); MUTATE_ARGS="--only claim.sql" for a part'
 	@echo '                    (tests/mutation/mutate.py)'
-	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
+	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck, mandoc'
 	@echo 'make format         formats the C sources'
 	@echo 'make cover          tests with gcov, and what they reach; fails below 95 % of lines or 85 % of branches'
 	@echo 'make check-versions    PostgreSQL 13 to 18, gcc and clang, libpq and libcurl of three Debian releases, 32 bits:'
@@ -338,5 +426,8 @@ help:
 	@echo '                    over whole commands, for 25 minutes at most; TORTURE_ARGS="--only run:libpq" less'
 	@echo 'make torture-smoke  each kind of call once, and some more at random'
 	@echo 'make bench          the benchmark'
-	@echo 'make install        PREFIX=$(PREFIX), DESTDIR'
+	@echo 'make install        PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), DESTDIR; make uninstall takes the same'
+	@echo 'make deb            a Debian package, in build/deb/'
+	@echo 'make check-deb      tests it: built twice, lintian; installed, upgraded, removed and purged in a chroot'
+	@echo 'make dist           the sources of the last commit as build/harpsweep-$(VERSION).tar.gz'
 	@echo 'make clean          removes what was built'

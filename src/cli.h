@@ -60,7 +60,10 @@ struct cli {
     size_t id_count;
 };
 
-#define CLI_DEFAULT_CONFIG "/etc/harpsweep/harpsweep.ini"
+#ifndef HARPSWEEP_SYSCONFDIR
+#define HARPSWEEP_SYSCONFDIR "/etc"
+#endif
+#define CLI_DEFAULT_CONFIG HARPSWEEP_SYSCONFDIR "/harpsweep/harpsweep.ini"
 
 /* Reads the arguments. The texts point into argv. cli_free() it. */
 bool cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err) MUST_CHECK;
@@ -82,6 +85,7 @@ int cmd_show(const struct cli *cli, const struct conf *conf);
 int cmd_schedule(const struct cli *cli, const struct conf *conf);
 int cmd_change(const struct cli *cli, const struct conf *conf); /* now, keep, cancel, retry */
 int cmd_status(const struct cli *cli, const struct conf *conf);
+int cmd_version(void);
 int cmd_check(const struct cli *cli); /* reads the settings itself, to report on them */
 
 /* The same over a folder of settings files; one does it for one of them (check, plan, status, a dry

@@ -10,6 +10,10 @@
 
 #define CONF_DAEMON_PREFIX "daemon:"
 
+#ifndef HARPSWEEP_INIH_VERSION
+#define HARPSWEEP_INIH_VERSION "unknown"
+#endif
+
 /* More options than the table has; their bits say which were given. */
 #define CONF_OPTIONS_MAX 64
 
@@ -283,4 +287,10 @@ conf_keep_match(const struct conf *conf, const char *image_ref)
         }
     }
     return NULL;
+}
+
+const char *
+conf_library_version(void)
+{
+    return HARPSWEEP_INIH_VERSION;
 }

@@ -112,4 +112,7 @@ struct conf_option_text conf_option_text(size_t index);
  * which; else NULL. mem_free() it. */
 char *conf_option_value(const struct conf *conf, const struct conf_daemon *daemon, size_t index);
 
+/* The version of inih that the program was built with: the library itself cannot tell. */
+const char *conf_library_version(void);
+
 #endif

@@ -370,3 +370,9 @@ db_bool(const struct db_result *result, int row, int column)
 {
     return db_text(result, row, column)[0] == 't';
 }
+
+int
+db_library_version(void)
+{
+    return PQlibVersion();
+}

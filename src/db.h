@@ -103,4 +103,7 @@ int db_columns(const struct db_result *result);
 
 /* What functions RAISE as a notice or warning goes to the log as a warning. */
 
+/* libpq's version as PQlibVersion() tells it: 150013 is 15.13. */
+int db_library_version(void);
+
 #endif

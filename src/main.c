@@ -1,19 +1,10 @@
 #include "cli.h"
 #include "fleet.h"
-#include "http.h"
 #include "log.h"
 #include "reply.h"
 
 #include <stdio.h>
 #include <sys/prctl.h>
-
-static int
-main_print_version(void)
-{
-    (void)printf("harpsweep %s (schema version %d, %s)\n", HARPSWEEP_VERSION,
-                 HARPSWEEP_SCHEMA_VERSION, http_library_version());
-    return EXIT_CODE_OK;
-}
 
 static int
 main_run_with(const struct cli *cli, const struct conf *conf)
@@ -80,7 +71,7 @@ main_run(const struct cli *cli)
         return EXIT_CODE_OK;
     }
     if (cli->command == CLI_VERSION) {
-        return main_print_version();
+        return cmd_version();
     }
     return takes_folder && fleet_is_folder(cli->config_path) ? cmd_fleet(cli, main_run_one)
                                                              : main_run_one(cli);

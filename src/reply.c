@@ -327,3 +327,9 @@ reply_removal_request(const char *image_ref)
     json_decref(root);
     return text;
 }
+
+const char *
+reply_library_version(void)
+{
+    return jansson_version_str();
+}

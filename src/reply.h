@@ -84,4 +84,7 @@ enum reply_message reply_message_parse(const char *body, size_t length);
 /* {"image_ref":"…"}, the body of image_remove. mem_free() it. NULL where ref is not UTF-8. */
 char *reply_removal_request(const char *image_ref);
 
+/* jansson's version, "2.14". */
+const char *reply_library_version(void);
+
 #endif

@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -30,10 +31,15 @@ def test_help_needs_no_settings(arguments):
     assert all(len(line) <= 120 for line in done.stdout.splitlines())
 
 
-def test_version_names_the_schema():
+def test_version_names_commit_schema_and_libraries():
     done = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("harpsweep ")
-    assert f"schema version {SCHEMA_VERSION}" in done.stdout
+    same = subprocess.run([PROGRAM, "version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(
+        rf"harpsweep \d+\.\d+\.\d+ \(commit (unknown|[0-9a-f]{{12}}(-modified)?), schema version {SCHEMA_VERSION}\)\n"
+        r"libpq \d+\.\d+, libcurl \d+\.\d+\.\d+\S*, jansson \d+\.\S+, inih \S+\n",
+        done.stdout,
+    )
+    assert same.stdout == done.stdout
 
 
 @pytest.mark.parametrize(
