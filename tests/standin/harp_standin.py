@@ -233,13 +233,14 @@ class Harp:
             return complaint
         request.ref = reference
         try:
-            return await self.remove_from(self.engine(port), reference)
+            return await self.remove_from(self.engine(port), request)
         except engines.EngineDown:
             return Answer(503, f"Could not connect to Docker Engine on port {port}")
         except engines.EngineBroken:
             return Answer(500, "An unexpected error occurred during image removal.")
 
-    async def remove_from(self, engine, reference):
+    async def remove_from(self, engine, request):
+        reference = request.ref
         step = "inspect"
         try:
             status, value = await asyncio.wait_for(engine.inspect_image(reference), self.options.engine_timeout)
@@ -251,6 +252,7 @@ class Harp:
             return Answer(504, f"Timeout communicating with Docker Engine for image {step}")
         if status == 200:
             deleted = isinstance(value, list) and any("Deleted" in item for item in value)
+            request.effect = "deleted" if deleted else "untagged"
             return as_json({"deleted": True, "bytes_freed": size if deleted else 0})
         if status == 404:
             return as_json({"deleted": True, "bytes_freed": 0, "reason": "not_found"})
@@ -302,9 +304,10 @@ class Harp:
     async def respond(self, request, reader, writer, is_kept):
         """One request from its arrival to its answer, logged with both times."""
         entry = {"seq": len(self.log), "begin": time.time(), "boot": time.clock_gettime(time.CLOCK_BOOTTIME),
-                 "address": request.address, "port": request.port, "method": request.method, "path": request.path,
+                 "address": request.address, "port": request.port, "host": request.headers.get("host"),
+                 "method": request.method, "path": request.path,
                  "kind": request.kind, "ref": request.ref, "engine_port": request.headers.get("docker-engine-port"),
-                 "key_right": self.has_right_key(request), "status": None, "fault": None, "end": None}
+                 "key_right": self.has_right_key(request), "status": None, "fault": None, "effect": None, "end": None}
         self.log.append(entry)
         self.active += 1
         entry["active"] = self.active
@@ -334,6 +337,7 @@ class Harp:
             entry["answer"] = answer.body if isinstance(answer.body, str) and len(answer.body) < 500 else None
         finally:
             self.active -= 1
+            entry["effect"] = request.effect  # whatever was answered, and whether it was
             entry["end"] = time.time()  # before the client can know, so that what it asks next begins later
             if self.log_file:
                 self.log_file.write(json.dumps(entry) + "\n")
@@ -345,6 +349,8 @@ class Harp:
         self.connections.add(task)
         is_kept = False
         try:
+            if self.options.host == "0.0.0.0" and not writer.get_extra_info("peername")[0].startswith("127."):
+                raise Gone  # all of 127.0.0.0/8 was meant
             while (request := await read_request(reader, writer, self.options.idle_timeout, not is_kept)) is not None:
                 await self.respond(request, reader, writer, is_kept)
                 if request.closing:
