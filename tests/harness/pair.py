@@ -61,15 +61,17 @@ class Node(Cluster):
 class Pair:
     """Two nodes that take turns as the primary; `primary` and `standby` say whose turn it is."""
 
-    def __init__(self, settings=None):
+    def __init__(self, settings=None, environment=None):
         settings = {"wal_keep_size": "512MB", "max_wal_size": "2GB", **(settings or {})}
-        self.nodes = Node(settings), Node(settings)
+        self.nodes = tuple(Node(settings, environment=environment) for _ in range(2))
         self.primary, self.standby = self.nodes
+        self._addresses = []  # which stay, also while one of them is started elsewhere
 
     def start(self):
         try:
             self.primary.start()
             self.standby.follow(self.primary)
+            self._addresses = [(node.base, node.port) for node in self.nodes]
         except BaseException:
             self.stop()
             raise
@@ -86,8 +88,8 @@ class Pair:
 
     def conninfo(self, database="postgres", user=SUPERUSER, **more):
         """Of whichever takes writes: both are named, and the client finds out."""
-        parts = {"host": ",".join(node.base for node in self.nodes), "port": ",".join(str(node.port) for node in self.nodes),
-                 "dbname": database, "user": user, "target_session_attrs": "read-write", **more}
+        hosts, ports = zip(*self._addresses)
+        parts = {"host": ",".join(hosts), "port": ",".join(map(str, ports)), "dbname": database, "user": user, "target_session_attrs": "read-write", **more}
         return " ".join(f"{key}={quote(value)}" for key, value in parts.items())
 
     def fail_over(self, lost_s):

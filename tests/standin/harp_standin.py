@@ -44,6 +44,30 @@ NO_AGENT = haproxy_text(503, "503 Service Unavailable (HaRP)")
 TROUBLE = Answer(500, "500 Internal Server Error\n\nServer got itself in trouble")
 
 
+class Lag:
+    """How long a request may have waited before this busy process saw it, for whoever judges times to the millisecond."""
+
+    TICK_S = 0.01
+    KEPT_S = 1
+
+    def __init__(self):
+        self.due = time.monotonic()
+        self.lags = collections.deque()  # (when, how long)
+
+    def now(self):
+        overdue = time.monotonic() - self.due  # where the tick itself waits, as everything else does
+        return max([0.0, overdue] + [lag for _, lag in self.lags])
+
+    async def measure(self):
+        while True:
+            self.due = time.monotonic() + self.TICK_S
+            await asyncio.sleep(self.TICK_S)
+            now = time.monotonic()
+            self.lags.append((now, now - self.due))
+            while self.lags[0][0] < now - self.KEPT_S:
+                self.lags.popleft()
+
+
 class Harp:
     def __init__(self, options, ports):
         self.options = options
@@ -55,6 +79,7 @@ class Harp:
         self.faults = []
         self.log = []
         self.active = 0
+        self.lag = Lag()
         self.connections = set()
         self.log_file = open(options.log, "a", encoding="utf-8") if options.log else None  # noqa: SIM115
 
@@ -303,7 +328,7 @@ class Harp:
 
     async def respond(self, request, reader, writer, is_kept):
         """One request from its arrival to its answer, logged with both times."""
-        entry = {"seq": len(self.log), "begin": time.time(), "boot": time.clock_gettime(time.CLOCK_BOOTTIME),
+        entry = {"seq": len(self.log), "begin": time.time(), "lag": self.lag.now(), "boot": time.clock_gettime(time.CLOCK_BOOTTIME),
                  "address": request.address, "port": request.port, "host": request.headers.get("host"),
                  "method": request.method, "path": request.path,
                  "kind": request.kind, "ref": request.ref, "engine_port": request.headers.get("docker-engine-port"),
@@ -469,9 +494,11 @@ async def main():
     control.listen = await control.open(options.port)
     server = await asyncio.start_server(control.serve, "127.0.0.1", 0, limit=64 * BODY_MAX)
     print(json.dumps({"port": control.listen, "control": server.sockets[0].getsockname()[1]}), flush=True)
+    ticking = asyncio.create_task(harp.lag.measure())
     # Whoever started it holds the other end of standard input: when that ends, so does this.
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, sys.stdin.read)
+    ticking.cancel()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""How long a job waits after kill -9 of its run: default settings, and a run every minute as from cron. In real time,
+beside everything else, with a database and a stand-in of its own."""
+
+import contextlib
+import pathlib
+import random
+import signal
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+
+import psycopg
+
+from harness.cluster import Cluster
+from harness.program import Program
+from harness.standin import Standin
+
+AUDIT = pathlib.Path(__file__).with_name("audit.sql")
+CRON_S = 60
+VICTIM_S = 5  # from one victim to the next
+JOBS = 3  # of a victim
+# The next claim of each job that a victim held when it was killed.
+WAITS = """
+select extract(epoch from (select min(n.at) from chaos.audit n
+                           where n.id = a.id and n.seq > a.seq and n.state = 'claimed'))::float8 - %(killed)s
+from chaos.audit a
+where a.claimed_by like %(pid)s and a.state = 'claimed' and a.old_state = 'pending'
+  and not exists (select from chaos.audit r where r.id = a.id and r.seq > a.seq and r.old_state = 'claimed'
+                                              and r.attempts = a.attempts)"""
+
+
+class Ward:
+    def __init__(self, folder, cluster, harp, seed):
+        self.harp, self.dice = harp, random.Random(f"{seed} rescue")
+        self.program = Program(folder, cluster.conninfo("x"), harp.url)
+        self.connection = psycopg.connect(cluster.conninfo("x"), autocommit=True)
+        self.over = threading.Event()
+        self.kills = []  # (process ID, when)
+        self.others = []
+
+    def cron(self):
+        tick = time.monotonic()
+        while not self.over.wait(max(0, tick - time.monotonic())):
+            self.others.append(self.program.start("run"))
+            tick += CRON_S
+
+    def victims(self):
+        number = 0
+        while not self.over.wait(VICTIM_S):
+            number += 1
+            refs = [f"victim:{number}-{job}" for job in range(JOBS)]
+            for ref in refs:
+                self.harp.add_image(ref)
+            self.connection.execute("select harpsweep.schedule('harp', %s, r, choice => 'now') from unnest(%s::text[]) r",
+                                    [f"victim{number}", refs])
+            run = self.program.start("run", "--app", f"victim{number}")
+            time.sleep(self.dice.uniform(0.02, 1.0))
+            run.kill()
+            killed = time.time()
+            run.communicate()
+            if run.returncode == -signal.SIGKILL:
+                self.kills.append((run.pid, killed))
+
+    def waits(self):
+        """Seconds for each job of a victim that was attempted again."""
+        found = []
+        for pid, killed in self.kills:
+            rows = self.connection.execute(WAITS, {"pid": f"%:{pid}", "killed": killed}).fetchall()
+            found += [row[0] for row in rows if row[0] is not None]
+        return found
+
+
+@contextlib.contextmanager
+def measuring(enabled, seed):
+    """Yields a list that holds the result, as lines, when the block has ended."""
+    said = []
+    if not enabled:
+        yield said
+        return
+    with tempfile.TemporaryDirectory(prefix="harpsweep-rescue-") as folder, Cluster() as cluster, Standin() as harp:
+        cluster.create_database("x")
+        cluster.install("x")
+        cluster.run_file("x", AUDIT)
+        harp.fault(kind="remove", delay=0.4, effect=True)
+        ward = Ward(folder, cluster, harp, seed)
+        threads = [threading.Thread(target=body, daemon=True) for body in (ward.cron, ward.victims)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield said
+        finally:
+            ward.over.set()
+            for thread in threads:
+                thread.join()
+            for run in ward.others:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    run.communicate(timeout=30)
+        waits = ward.waits()
+        ward.connection.close()
+        if waits:
+            said.append(f"from kill -9 to the next attempt, lease = 2m, a run every minute: {len(waits)} jobs of"
+                        f" {len(ward.kills)} killed runs, median {statistics.median(waits):.0f} s, longest {max(waits):.1f} s")
