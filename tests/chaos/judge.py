@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from chaos.recording import Recording  # noqa: E402
+from chaos.runs import LEASE_S  # noqa: E402
 from chaos.timeline import FINAL, Timeline, is_claim, number_of_app, sent  # noqa: E402
 
 DAY_S = 86400
@@ -136,22 +137,26 @@ class Judge:
                     yield f"{self.say_request(request)}; {self.say_claim(claim)}"
 
     def without_claim(self):
-        """no request without a claim that stands, but for the second in which its run cannot know"""
+        """no request without a claim that stands, but where its run cannot know: a second for a delete"""
         for claim, requests in self.line.by_claim.items():
             for request in requests:
-                if claim is None or sent(request) > claim.end + (WORD_S if self._unknown_end(claim) else 0):
+                if claim is None or sent(request) > claim.end + self._grace_of(claim, request):
                     if claim is None or claim.ended_by is None or claim.ended_by.state not in ("kept", "cancelled"):
                         yield f"{self.say_request(request)}; {self.say_claim(claim)}"
                 elif sent(request) > claim.end:
-                    self.allowed["requests within a second of losing their claim to schedule() or a failover"] += 1
+                    self.allowed[f"{request.kind}s by runs that could not know yet that schedule() or a failover had"
+                                 " taken their claim"] += 1
         for request in self.line.requests:
             if request.run not in self.runs:
                 yield f"by nobody that was started: {self.say_request(request)}"
 
     @staticmethod
-    def _unknown_end(claim):
-        """Whether it ended by somebody else's doing, which its run learns when it asks."""
-        return claim.lost is not None or claim.ended_by is not None and number_of_app(claim.ended_by.app) is None
+    def _grace_of(claim, request):
+        """How long its run may take it for its own. By somebody else's doing it ends unnoticed, until the run asks
+        before a delete; it does not ask before it looks at an image, which harms nothing."""
+        if claim.lost is None and (claim.ended_by is None or number_of_app(claim.ended_by.app) is not None):
+            return 0
+        return WORD_S if request.kind == "remove" else LEASE_S
 
     def no_effect(self):
         """no result without its effect"""

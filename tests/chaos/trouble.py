@@ -47,7 +47,7 @@ def _one_fault(scene, dice, harp):
                    **({} if effect else {"fault": "close"}))
         return
     _, fault = _weighted(dice, FAULTS)
-    harp.fault(times=dice.randint(1, 3), **fault)
+    harp.fault(times=dice.randint(1, 6), **fault)
 
 
 def _dies(scene, dice, harp):
@@ -71,7 +71,7 @@ def gateway(scene, name, harp):
     """One daemon's troubles."""
     dice = scene.plan.dice(name)
     while scene.storm.is_set():
-        time.sleep(dice.uniform(0.02, 0.5))
+        time.sleep(dice.uniform(0.02, 0.4))
         what = dice.random()
         if what < 0.06:
             _dies(scene, dice, harp)
