@@ -123,7 +123,7 @@ TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
 FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
 
-.PHONY: all objects check unit san valgrind integration integration-san model cover bench \
+.PHONY: all objects check unit san valgrind integration integration-san model chaos chaos-smoke cover bench \
 	fuzz fuzz-smoke fuzz-programs lint lint-c lint-sh \
 	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
 .DELETE_ON_ERROR:
@@ -196,6 +196,10 @@ integration-san:
 model:
 	@DEPS=no bin/deps model
 	tests/model/run.sh $(MODEL_ARGS)
+
+chaos chaos-smoke: bin/harpsweep
+	@bin/deps chaos
+	$(PYTHON) tests/chaos/main.py $(if $(findstring smoke,$@),--short) $(CHAOS_ARGS)
 
 cover:
 	@$(MAKE) --no-print-directory VARIANT=cover unit
@@ -280,7 +284,7 @@ clean:
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, cover, fuzz and bench, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, chaos, cover, fuzz and bench, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -289,6 +293,9 @@ help:
 	@echo 'make integration-san   the same with the sanitizers'
 	@echo 'make model          the life of a job, searched for broken promises with spin; MODEL_ARGS="--story NO_CONFIRM"'
 	@echo '                    tells what that guard is for (tests/model/run.sh)'
+	@echo 'make chaos          ten thousand runs killed over 100,000 jobs while everything around them fails, and a judge of'
+	@echo '                    what came of it; CHAOS_ARGS="--seed 1 --jobs 2000 --kills 200 --minutes 2" plays less of it'
+	@echo 'make chaos-smoke    the same for half a minute'
 	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
 	@echo 'make format         formats the C sources'
 	@echo 'make cover          tests with gcov, and what they reach'

@@ -15,6 +15,10 @@ NOT_FOUND = json.dumps({"deleted": True, "bytes_freed": 0, "reason": "not_found"
 DELETED = json.dumps({"deleted": True, "bytes_freed": 5})
 
 
+def token_of(run, claim):
+    return f"{run:08x}-0000-4000-8000-0000{claim:08x}"
+
+
 class Forge:
     """Writes a recording as a phase would leave it; times are seconds after T0."""
 
@@ -24,6 +28,7 @@ class Forge:
         self.recording.requests = {DAEMON: []}
         self.recording.images = {DAEMON: {}}
         self.rows = {}  # job: its newest row
+        self.claims = 0
 
     def run(self, number, exit_code=0, clock=0, signals=(), begin=0.0, end=500.0):
         self.recording.starts.append({
@@ -58,7 +63,8 @@ class Forge:
 
     def claim(self, job, run, when, lost=None):
         attempts = self.rows[job]["attempts"] + 1
-        return self.change(f"run-{run}", job, when, lost, state="claimed", next=T0 + when + LEASE_S, token=f"token-{run}",
+        self.claims += 1
+        return self.change(f"run-{run}", job, when, lost, state="claimed", next=T0 + when + LEASE_S, token=token_of(run, self.claims),
                            attempts=attempts, claimed_by=f"host:{1000 + run}")
 
     def end(self, job, run, when, state, **more):
@@ -138,11 +144,16 @@ def all_is_well():
     forge.ask(10, 7, 300.1, status=401, answer="401 Unauthorized", effect=None)
     forge.end(10, 7, 300.3, "pending")
     forge.whole(10, 1, 310)
+    # 11: its run dies, somebody keeps it meanwhile, and whoever claims next ends it.
+    forge.schedule(11, 1)
+    forge.claim(11, 5, 50)
+    forge.change("people-minds", 11, 60, end_wanted="kept")
+    forge.end(11, 2, 90, "kept", token=None)
     for number, row in forge.rows.items():
         if row["state"] is not None:
             forge.recording.jobs.append({"id": number, "daemon": DAEMON, "ref": row["ref"], "state": row["state"],
                                          "attempts": row["attempts"], "failures": row["failures"], "why": None})
-    forge.recording.runs.append({"token": "token-2", "removed": 1, "untagged": 0, "absent": 2})
+    forge.recording.runs.append({"token": token_of(2, 0), "removed": 1, "untagged": 0, "absent": 2})
     return forge
 
 
@@ -209,6 +220,32 @@ def _records_what_it_does_not_hold(forge):
     forge.recording.runs.clear()
 
 
+def _ends_for_another(forge, when, state="kept"):
+    """As a claim does it with a job whose lease is over and which people asked to keep, or not quite so."""
+    forge.schedule(20, 1)
+    forge.claim(20, 1, 40)
+    forge.end(20, 2, when, state, token=None)
+    if state == "pending":
+        forge.change("people-end", 20, when + 1, state="kept", next=None, finished=T0 + when + 1)
+    forge.recording.jobs.append({"id": 20, "daemon": DAEMON, "ref": "app:20", "state": "kept", "attempts": 1, "why": None})
+
+
+def _token_of_claim(forge, job):
+    return next(row[FIELDS.index("token")] for row in forge.recording.audit
+                if row[FIELDS.index("id")] == job and row[FIELDS.index("state")] == "claimed")
+
+
+def _removes_by_an_earlier_claim(forge):
+    """The second claim's result is what the first one was told, which it had given up."""
+    forge.schedule(20, 1)
+    forge.claim(20, 1, 40)
+    forge.ask(20, 1, 40.1)
+    forge.end(20, 1, 41, "pending")
+    forge.claim(20, 1, 42)
+    forge.end(20, 1, 43, "removed")
+    forge.recording.jobs.append({"id": 20, "daemon": DAEMON, "ref": "app:20", "state": "removed", "attempts": 2, "why": None})
+
+
 # What is broken, and what the judge must call it.
 DOCTORS = [
     ("a row stays open", "lost", _stays_open),
@@ -239,7 +276,15 @@ DOCTORS = [
     ("removed, and the image is there", "without its effect", lambda forge: forge.recording.images[DAEMON].update(
         {"sha256:1": ["app:1"]})),
     ("a result by a run whose claim is over", "overwritten", _records_what_it_does_not_hold),
-    ("a result with another token", "overwritten", lambda forge: _rows(forge, 1, "removed")[0].set(token="token-9")),
+    ("a result with another token", "overwritten", lambda forge: _rows(forge, 1, "removed")[0].set(token=token_of(9, 1))),
+    ("a result with the token of another claim of its run", "overwritten", lambda forge: _rows(forge, 1, "removed")[0].set(
+        token=token_of(1, 99))),
+    ("a claim ended by another while its lease holds", "overwritten", lambda forge: _ends_for_another(forge, 50)),
+    ("a claim ended by another although nobody asked for it", "overwritten", lambda forge: _ends_for_another(
+        forge, 90, "pending")),
+    ("a token twice for one job, though a failover lost one", "own words", lambda forge: forge.recording.lost[0]["row"]
+     .__setitem__(FIELDS.index("token"), _token_of_claim(forge, 8))),
+    ("removed by what an earlier claim of the run was told", "without its effect", _removes_by_an_earlier_claim),
     ("a result of an older attempt", "overwritten", lambda forge: _rows(forge, 4, "removed")[0].set(attempts=1)),
     ("a result for a job that waits", "overwritten", lambda forge: _rows(forge, 1, "removed")[0].set(old_state="pending")),
     ("a claim while a lease holds", "overwritten", _claims_while_it_is_held),

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from chaos.recording import Recording  # noqa: E402
 from chaos.runs import LEASE_S  # noqa: E402
-from chaos.timeline import FINAL, Timeline, is_claim, number_of_app, sent  # noqa: E402
+from chaos.timeline import FINAL, Timeline, is_claim, number_of_app, run_of_token, sent  # noqa: E402
 
 DAY_S = 86400
 # A run asks the database again before a delete when its last word is older than a second (SWEEP_CONFIRMED_MS). So for a
@@ -164,14 +164,19 @@ class Judge:
         for _, _, _, changes in self.line.chains():
             for change in changes:
                 if change.state in GONE and change.old_state not in GONE:
-                    mine = [request for claim in self.line.claims.get((number_of_app(change.app), change.ref), ())
-                            for request in self.line.requests_within(claim, change.at)]
+                    mine = self._told(change)
                     if not any(answers[change.state](request) for request in mine):
                         yield f"{self.say_change(change)}; it was told: " + ("; ".join(map(self.say_request, mine)) or "nothing")
         left = {daemon: {name for names in images.values() for name in names} for daemon, images in self.recording.images.items()}
         for job in self.recording.jobs:
             if job["state"] in GONE and job["ref"] in left.get(job["daemon"], ()):
                 yield f"job {job['id']} is {job['state']}, and {job['ref']} is still there"
+
+    def _told(self, change):
+        """The requests of the claim under which a result was written, and of no other claim of that run."""
+        return [request for claim in self.line.claims.get((number_of_app(change.app), change.ref), ())
+                if claim.change.id == change.id and claim.change.token == change.token
+                for request in self.line.requests_within(claim, change.at)]
 
     @staticmethod
     def _removed(request):
@@ -214,14 +219,16 @@ class Judge:
             return "the lease held" if change.old_next > change.now_db else None
         if change.old_state != "claimed":
             return None if change.old_state == "new" and change.state in ("pending", "kept") else "not claimed"
-        if holder is None or change.app == holder.app:
-            same = change.old_token == change.token and change.attempts == change.old_attempts
-            if holder is not None:  # a claim from before a failover has its token and attempt in old_token, old_attempts
-                same = same and change.token == holder.token and change.attempts == holder.attempts
-            return None if same else "token or attempt is not the claim's"
-        # Another run may end it only where the lease is over and somebody wished so, or it failed too often.
-        is_end = change.state in ("kept", "cancelled", "failed") and change.old_next <= change.now_db
-        return None if is_end else f"the claim was {holder.app}'s"
+        if change.token is None:
+            # Whoever claims may end it, where the lease is over and somebody wished so, or its runs died too often.
+            is_end = change.state in ("kept", "cancelled", "failed") and change.old_next <= change.now_db
+            return None if is_end else "ended without a result"
+        if holder is not None and change.app != holder.app:
+            return f"the claim was {holder.app}'s"
+        same = change.old_token == change.token and change.attempts == change.old_attempts
+        if holder is not None:  # a claim from before a failover has its token and attempt in old_token, old_attempts
+            same = same and change.token == holder.token and change.attempts == holder.attempts
+        return None if same else "token or attempt is not the claim's"
 
     def people_overwrote(self):
         """nobody keeps or cancels a job while a claim on it lives"""
@@ -264,8 +271,7 @@ class Judge:
                 if change.old_state != "claimed" or change.old_failures is None or change.failures is None \
                         or change.failures <= change.old_failures:
                     continue
-                mine = [request for claim in self.line.claims.get((number_of_app(change.app), change.ref), ())
-                        for request in self.line.requests_within(claim, change.at)]
+                mine = self._told(change)
                 if not any(map(self._counts, mine)):
                     yield f"{self.say_change(change)}; it was told: " + ("; ".join(map(self.say_request, mine)) or "nothing")
 
@@ -317,20 +323,26 @@ class Judge:
                 yield f"run {number} ({start['style']}): exit {start['exit']}, {start['said']!r}"
 
     def own_words(self):
-        """what runs wrote of themselves agrees with what the audit saw"""
+        """what runs wrote of themselves agrees with what the audit saw; no token is a job's twice, not even of lost claims"""
+        tokens = collections.Counter((claim.change.id, claim.change.token)
+                                     for claims in self.line.claims.values() for claim in claims)
+        for (job, token), count in tokens.items():
+            if count > 1:
+                yield f"token {token} was given to {count} claims of job {job}"
         for claim in (claim for claims in self.line.claims.values() for claim in claims):
             if claim.run not in self.runs or not claim.change.claimed_by.endswith(f":{self.runs[claim.run]['pid']}"):
                 yield f"claimed by {claim.change.claimed_by}: {self.say_claim(claim)}"
-        undone = {change.token for changes in self.line.lost.values() for change in changes}
+        undone = {run_of_token(change.token) for changes in self.line.lost.values() for change in changes}
         seen = collections.Counter()
         for changes in self.line.changes.values():
             for change in changes:
                 if change.state in GONE and change.old_state == "claimed":
-                    seen[change.token, change.state] += 1
+                    seen[run_of_token(change.token), change.state] += 1
         for run in self.recording.runs:
+            token = run_of_token(run["token"])
             for state in GONE:
-                if run["token"] not in undone and run[state] != seen[run["token"], state]:
-                    yield f"run {run['token']} says {run[state]} {state}, the audit {seen[run['token'], state]}"
+                if token not in undone and run[state] != seen[token, state]:
+                    yield f"run {run['token']} says {run[state]} {state}, the audit {seen[token, state]}"
 
     INVARIANTS = {
         "lost": lost_rows, "told and lost": lost_words, "early": early, "late start": late, "after keep or cancel": after_keep,

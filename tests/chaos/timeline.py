@@ -25,6 +25,11 @@ def number_of_app(app):
     return int(app[4:]) if app.startswith("run-") else None
 
 
+def run_of_token(token):
+    """What the tokens of a run's claims have in common: the last eight digits count its claims."""
+    return token and token[:-8]
+
+
 def change_of(row):
     return Change(*(sys.intern(value) if isinstance(value, str) else value for value in row))
 
