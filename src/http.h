@@ -28,8 +28,8 @@ enum http_transport {
     HTTP_TOO_LARGE,     /* the answer is larger than anything HaRP says */
     HTTP_NOT_HTTP,      /* what came is not HTTP/1.x */
     HTTP_ABORTED,       /* http_abort_all() */
-    HTTP_LATE,          /* not sent, or not once more: send_by_ms had passed */
     HTTP_FAILED,        /* anything else: see detail */
+    HTTP_LATE,          /* not sent, or not once more: send_by_ms had passed */
 };
 
 struct http_request {
