@@ -13,6 +13,7 @@ import secrets
 import sys
 import time
 
+RESCUE_MINUTES = 6  # in less than that, hardly any of the leases of two minutes ends
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -92,18 +93,22 @@ def main():
     print(f"seed {seed}", flush=True)
     begin = time.monotonic()
     plans = plan.short(seed) if options.short else plan.full(seed, options.jobs, options.kills, options.minutes)
-    broken = 0
-    with rescue.measuring(not options.short, seed) as measured:
+    broken = short_of = 0
+    with rescue.measuring(not options.short and options.minutes >= RESCUE_MINUTES, seed) as measured:
         for phase in plans:
             if options.only in (None, phase.name):
                 print(f"{phase.name}: {phase.jobs} jobs, {phase.kills} kills, a storm of {phase.seconds:.0f} s", flush=True)
                 counted = play(phase, options.folder / phase.name)
+                short_of += max(0, phase.kills - counted["killed"])
                 broken += judge_phase(options.folder / phase.name, counted)
-    for line in measured:
+    for line in measured.lines:
         print(line)
-    broken += doctor.self_test()
+    broken += measured.broken + doctor.self_test()
     print(f"took {time.monotonic() - begin:.0f} s; seed {seed}; {broken} violations")
-    return 1 if broken else 0
+    if short_of:
+        print(f"The machine was too busy: {short_of} of the kills were not made.")
+    # In the short one that says nothing about the program; the long one promises so many.
+    return 1 if broken or (short_of and not options.short) else 0
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ def play(plan, folder):
         scene.journal.write("images.json", {harp.name: harp.images() for harp in scene.harps})
         with recording.connect(scene.pair.conninfo(scene.database)) as connection:
             recording.dump(connection, scene.journal)
-        return {"peak": scene.runs.peak, "storm_s": stormed - begin, "settle_s": time.time() - stormed}
+        return {"peak": scene.runs.peak, "killed": scene.runs.killed, "storm_s": stormed - begin,
+                "settle_s": time.time() - stormed}
 
 
 def storm(scene):

@@ -21,6 +21,7 @@ AUDIT = pathlib.Path(__file__).with_name("audit.sql")
 CRON_S = 60
 VICTIM_S = 5  # from one victim to the next
 JOBS = 3  # of a victim
+LIMIT_S = 180  # the lease of two minutes, and a minute until cron's next run
 # The next claim of each job that a victim held when it was killed.
 WAITS = """
 select extract(epoch from (select min(n.at) from chaos.audit n
@@ -63,19 +64,37 @@ class Ward:
             if run.returncode == -signal.SIGKILL:
                 self.kills.append((run.pid, killed))
 
-    def waits(self):
-        """Seconds for each job of a victim that was attempted again."""
+    def waits(self, until):
+        """Seconds for each job of a victim until it was attempted again; for one that was not, how long it has waited
+        until now, where that is too long already."""
         found = []
         for pid, killed in self.kills:
             rows = self.connection.execute(WAITS, {"pid": f"%:{pid}", "killed": killed}).fetchall()
-            found += [row[0] for row in rows if row[0] is not None]
+            waited = until - killed
+            found += [waited if row[0] is None else row[0] for row in rows if row[0] is not None or waited > LIMIT_S]
         return found
+
+
+class Measured:
+    """lines: what to say. broken: jobs that waited too long, or 1 where nothing was measured."""
+
+    def __init__(self):
+        self.lines, self.broken = [], 0
+
+    def take(self, waits, kills):
+        if not waits:
+            self.lines, self.broken = [f"BROKEN: no job of {kills} killed runs was attempted again"], 1
+            return
+        self.broken = sum(wait > LIMIT_S for wait in waits)
+        self.lines = [f"{'BROKEN' if self.broken else 'ok'} {self.broken}: from kill -9 to the next attempt at most {LIMIT_S} s,"
+                      f" with lease = 2m and a run every minute: {len(waits)} jobs of {kills} killed runs, median"
+                      f" {statistics.median(waits):.0f} s, longest {max(waits):.1f} s"]
 
 
 @contextlib.contextmanager
 def measuring(enabled, seed):
-    """Yields a list that holds the result, as lines, when the block has ended."""
-    said = []
+    """Yields a Measured that holds the result when the block has ended."""
+    said = Measured()
     if not enabled:
         yield said
         return
@@ -91,14 +110,12 @@ def measuring(enabled, seed):
         try:
             yield said
         finally:
+            until = time.time()
             ward.over.set()
             for thread in threads:
                 thread.join()
             for run in ward.others:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     run.communicate(timeout=30)
-        waits = ward.waits()
+        said.take(ward.waits(until), len(ward.kills))
         ward.connection.close()
-        if waits:
-            said.append(f"from kill -9 to the next attempt, lease = 2m, a run every minute: {len(waits)} jobs of"
-                        f" {len(ward.kills)} killed runs, median {statistics.median(waits):.0f} s, longest {max(waits):.1f} s")
