@@ -133,7 +133,7 @@ SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh etc/compl
 MANUALS := etc/man/harpsweep.1 etc/man/harpsweep.ini.5 etc/man/harpsweep.7
 UNITS   := etc/harpsweep.service etc/harpsweep.timer
 
-.PHONY: all objects check unit san valgrind integration integration-san model mutate cover bench check-versions \
+.PHONY: all objects check unit san valgrind integration integration-san model chaos chaos-smoke mutate cover bench check-versions \
 	fuzz fuzz-smoke fuzz-programs torture torture-smoke lint lint-c lint-sh \
 	lint-man layers cppcheck tidy analyze clang format format-check install uninstall deb check-deb dist clean help needs FORCE
 .DELETE_ON_ERROR:
@@ -224,6 +224,10 @@ integration-san:
 model:
 	@DEPS=no bin/deps model
 	tests/model/run.sh $(MODEL_ARGS)
+
+chaos chaos-smoke: bin/harpsweep
+	@bin/deps chaos
+	$(PYTHON) tests/chaos/main.py $(if $(findstring smoke,$@),--short) $(CHAOS_ARGS)
 
 # All mutants take hours: MUTATE_MINUTES is for as many as are judged in that time, drawn by MUTATE_SEED.
 # MUTATE_ARGS="--only sql/queries/claim" is for a part of them; MUTATE_MINUTES=0 has no limit.
@@ -403,7 +407,7 @@ clean:
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, mutate, cover, check-versions, fuzz, torture, bench and check-deb, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, chaos, mutate, cover, check-versions, fuzz, torture, bench and check-deb, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -412,6 +416,9 @@ help:
 	@echo 'make integration-san   the same with the sanitizers'
 	@echo 'make model          the life of a job, searched for broken promises with spin; MODEL_ARGS="--story NO_CONFIRM"'
 	@echo '                    tells what that guard is for (tests/model/run.sh)'
+	@echo 'make chaos          ten thousand runs killed over 100,000 jobs while everything around them fails, and a judge of'
+	@echo '                    what came of it; CHAOS_ARGS="--seed 1 --jobs 2000 --kills 200 --minutes 2" plays less of it'
+	@echo 'make chaos-smoke    the same for half a minute'
 	@echo 'make mutate         takes each guard of the SQL and the sources away, one at a time: some test must fail. As many as fit'
 	@echo '                    into MUTATE_MINUTES=$(MUTATE_MINUTES), drawn by MUTATE_SEED=$(MUTATE_SEED); MUTATE_ARGS="--only claim.sql" for a part'
 	@echo '                    (tests/mutation/mutate.py)'

@@ -25,6 +25,7 @@ gateway_begin(struct http *http, const struct conf_daemon *daemon,
         .ca_file = daemon->ca_file,
         .connect_timeout_ms = limits->connect_timeout_ms,
         .timeout_ms = question ? GATEWAY_QUESTION_MS : limits->timeout_ms,
+        .send_by_ms = limits->send_by_ms,
         .user = user,
     };
     bool begun = http_begin(http, &request, err);

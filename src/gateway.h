@@ -14,6 +14,7 @@
 struct gateway_limits {
     int64_t connect_timeout_ms;
     int64_t timeout_ms; /* of a removal */
+    int64_t send_by_ms; /* as of struct http_request; 0: no limit */
 };
 
 /* An inspect or a gate is a small question: it never gets more time than this. */

@@ -130,6 +130,8 @@ http_begin(struct http *http, const struct http_request *request, struct err *er
     if (!http_is_header_value(request->key)) {
         return err_set(err, ERR_CONFIG, "the shared key holds a control character");
     }
+    slot->send_by_ms = request->send_by_ms;
+    slot->late = false;
     slot->too_large = false;
     slot->not_http = false;
     slot->header_bytes = 0;

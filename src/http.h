@@ -29,6 +29,7 @@ enum http_transport {
     HTTP_NOT_HTTP,      /* what came is not HTTP/1.x */
     HTTP_ABORTED,       /* http_abort_all() */
     HTTP_FAILED,        /* anything else: see detail */
+    HTTP_LATE,          /* not sent, or not once more: send_by_ms had passed */
 };
 
 struct http_request {
@@ -39,6 +40,7 @@ struct http_request {
     const char *ca_file; /* NULL: the system's */
     int64_t connect_timeout_ms;
     int64_t timeout_ms; /* for the whole request */
+    int64_t send_by_ms; /* on the boot clock: it is not sent from then on; 0: it always is */
     void *user;         /* comes back with the answer */
 };
 

@@ -1,4 +1,5 @@
 #define _DEFAULT_SOURCE /* explicit_bzero */
+#include "clock.h"
 #include "http_loader.h"
 #include "http_slot.h"
 #include "mem.h"
@@ -45,6 +46,23 @@ http_on_close(void *context, curl_socket_t fd)
     http_multi_close_socket(context, fd);
     return 0;
 }
+
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* The last moment before the request goes out, also where libcurl repeats it. Whoever began it
+ * looked at the clock, but this process, or the whole machine, may have been stopped since. */
+static int
+http_on_send(void *context, char *remote, char *local, int remote_port, int local_port)
+{
+    struct http_slot *slot = context;
+
+    (void)remote;
+    (void)local;
+    (void)remote_port;
+    (void)local_port;
+    slot->late = slot->send_by_ms != 0 && clock_boot_ms() >= slot->send_by_ms;
+    return slot->late ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+#endif
 
 /* Sets one option, where libcurl took all before it: with the size of another body, for one, it
  * would copy what is not there. */
@@ -96,6 +114,10 @@ http_make_handle(struct http_slot *slot, const char *ca_file)
         HTTP_SET(ok, handle, CURLOPT_SOCKOPTDATA, slot->http);
         HTTP_SET(ok, handle, CURLOPT_CLOSESOCKETFUNCTION, http_on_close);
         HTTP_SET(ok, handle, CURLOPT_CLOSESOCKETDATA, slot->http);
+#if LIBCURL_VERSION_NUM >= 0x075000
+        HTTP_SET(ok, handle, CURLOPT_PREREQFUNCTION, http_on_send);
+        HTTP_SET(ok, handle, CURLOPT_PREREQDATA, slot);
+#endif
     }
     if (ok && ca_file != NULL) {
         HTTP_SET(ok, handle, CURLOPT_CAINFO, ca_file);
@@ -328,7 +350,7 @@ void
 http_curl_ended(struct http_slot *slot, int result)
 {
     const CURLcode code = (CURLcode)result;
-    enum http_transport transport = http_transport_of(code, slot);
+    enum http_transport transport = slot->late ? HTTP_LATE : http_transport_of(code, slot);
     const char *detail = "";
 
     if (transport != HTTP_ANSWERED) {

@@ -27,6 +27,8 @@ struct http_slot {
     struct curl_slist *headers; /* of the request under way */
     void *user;
     int64_t begun_ms;
+    int64_t send_by_ms; /* 0: no limit */
+    bool late;          /* it had passed when the request was about to be sent */
     /* The answer, as far as it has come. */
     bool too_large;
     bool not_http; /* a status line is of another kind */

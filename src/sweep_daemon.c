@@ -19,7 +19,8 @@ struct gateway_limits
 sweep_limits(const struct sweep *sweep)
 {
     return (struct gateway_limits){.connect_timeout_ms = sweep->conf->connect_timeout_ms,
-                                   .timeout_ms = sweep->conf->timeout_ms};
+                                   .timeout_ms = sweep->conf->timeout_ms,
+                                   .send_by_ms = 0};
 }
 
 struct sweep_daemon *

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SWEEP_LEASE_RAN_SHORT "its turn did not come before its lease ran short"
+
 void
 sweep_job_free(struct sweep_job *job)
 {
@@ -139,6 +141,11 @@ sweep_job_answered(struct sweep *sweep, struct sweep_job *job, const struct http
         sweep_end_job(sweep, job, JOBS_RELEASE, "the run had to end while HaRP was working on it");
         return;
     }
+    if (answer->transport == HTTP_LATE) {
+        lane_take_abort(&daemon->lane);
+        sweep_end_job(sweep, job, JOBS_RELEASE, SWEEP_LEASE_RAN_SHORT);
+        return;
+    }
     verdict = sweep_judge(sweep, job, answer);
     log_debug("answer: job=%" PRId64 " image=%s status=%ld ms=%" PRId64 " reason=\"%s\"",
               job->job.id, job->job.image_ref, answer->status, answer->duration_ms, verdict.reason);
@@ -156,8 +163,11 @@ static bool
 sweep_begin_request(struct sweep *sweep, struct sweep_job *job, struct err *err)
 {
     const struct conf_daemon *daemon = job->call.daemon->lane.conf;
-    const struct gateway_limits limits = sweep_limits(sweep);
+    struct gateway_limits limits = sweep_limits(sweep);
 
+    /* Between this look at the clock and the request, the machine may sleep for longer than the
+     * lease. */
+    limits.send_by_ms = job->start_by_ms;
     switch (job->phase) {
     case SWEEP_INSPECT_REF:
         return gateway_begin_inspect(sweep->http, daemon, &limits, job->job.image_ref, &job->call,
@@ -200,7 +210,7 @@ sweep_start_job(struct sweep *sweep, struct sweep_daemon *daemon)
     struct err err;
 
     if (now >= job->start_by_ms) {
-        sweep_end_job(sweep, job, JOBS_RELEASE, "its turn did not come before its lease ran short");
+        sweep_end_job(sweep, job, JOBS_RELEASE, SWEEP_LEASE_RAN_SHORT);
         return true;
     }
     if (sweep_needs_word(sweep, job, now)) {

@@ -340,6 +340,7 @@ verdict_of_rest(const struct http_answer *answer, enum verdict_question question
                                  "is url https where the port speaks TLS, and is it HaRP's port?",
                                  "the answer is not HTTP: %.200s", answer->detail);
     case HTTP_ABORTED:
+    case HTTP_LATE:
         return verdict_make_stop(VERDICT_STOP_NONE, "", "the request was ended by harpsweep");
     case HTTP_FAILED:
         return verdict_make_stop(VERDICT_STOP_DOWN, HINT_URL, "the request failed: %.200s",

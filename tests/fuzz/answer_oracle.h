@@ -81,7 +81,8 @@ oracle_check_any(const struct http_answer *answer, const struct verdict *verdict
                "%s", verdict->reason);
     /* What harpsweep itself ended is nobody's fault. */
     FUZZ_CHECK((verdict->action == VERDICT_STOP) ==
-                   (verdict->stop != VERDICT_STOP_NONE || answer->transport == HTTP_ABORTED),
+                   (verdict->stop != VERDICT_STOP_NONE || answer->transport == HTTP_ABORTED ||
+                    answer->transport == HTTP_LATE),
                "action %d, stop %d", (int)verdict->action, (int)verdict->stop);
     FUZZ_CHECK((verdict->action == VERDICT_DONE) == (verdict->state != VERDICT_NONE),
                "action %d, state %d", (int)verdict->action, (int)verdict->state);
@@ -131,6 +132,7 @@ oracle_check_rest(const struct http_answer *answer, const struct verdict *verdic
                    (int)action);
         return;
     case HTTP_ABORTED:
+    case HTTP_LATE:
         FUZZ_CHECK(action == VERDICT_STOP && verdict->stop == VERDICT_STOP_NONE, "action %d",
                    (int)action);
         return;

@@ -7,6 +7,7 @@
 
 #include "fake_libpq.h"
 
+#include "clock.h"
 #include "err.h"
 #include "http.h"
 
@@ -17,6 +18,7 @@ struct http {
     void *context;
     void *users[FAKE_REQUESTS_MAX];
     char *hosts[FAKE_REQUESTS_MAX]; /* URLs up to the path */
+    int64_t send_by_ms[FAKE_REQUESTS_MAX];
     int active;
     int places;
 };
@@ -42,9 +44,10 @@ http_open(int max_parallel, http_done *done, void *context, struct http **ret_ht
     return true;
 }
 
-/* What is to be deleted was claimed, and nobody said that it must not be. */
+/* What is to be deleted was claimed, nobody said that it must not be, and it is not begun, nor
+ * sent, after its time. */
 static inline void
-fake_check_removal(const char *body)
+fake_check_removal(const char *body, int64_t send_by_ms)
 {
     static const char head[] = "{\"image_ref\":\"";
     const char *ref = body + sizeof head - 1;
@@ -53,6 +56,8 @@ fake_check_removal(const char *body)
     FUZZ_CHECK(strncmp(body, head, sizeof head - 1) == 0, "%s", body);
     length = strcspn(ref, "\"");
     FUZZ_CHECK(fake_was_claimed(ref, length), "not claimed: %s", body);
+    FUZZ_CHECK(send_by_ms > clock_boot_ms(), "to be sent until %lld: %s", (long long)send_by_ms,
+               body);
 }
 
 bool
@@ -75,11 +80,12 @@ http_begin(struct http *http, const struct http_request *request, struct err *er
                    strncmp(request->url, FAKE_URL, host) != 0,
                "after a 401: %s", request->url);
     if (request->body != NULL) {
-        fake_check_removal(request->body);
+        fake_check_removal(request->body, request->send_by_ms);
     }
     FUZZ_CHECK((strcmp(path, "/exapps/app_api/info") == 0) == (request->engine_port == 0),
                "port %d for %s", request->engine_port, path);
     http->users[http->active] = request->user;
+    http->send_by_ms[http->active] = request->send_by_ms;
     http->hosts[http->active++] = fuzz_copy((const uint8_t *)request->url, host);
     return true;
 }
@@ -91,8 +97,8 @@ http_active(const struct http *http)
 }
 
 /* A line: what became of the request (0: an answer), three digits of a status, the type of the body
- * (j, t, h; a capital: it took two seconds), the body. Behind the last line everybody says "too
- * old". */
+ * (j, t, h; a capital: it took two seconds; l: the machine slept until it was too late to send the
+ * request), the body. Behind the last line everybody says "too old". */
 static inline void
 fake_answer(struct http *http)
 {
@@ -105,7 +111,8 @@ fake_answer(struct http *http)
     char *host = http->hosts[0];
 
     line = (struct fuzz_input){(const uint8_t *)text, strlen(text)};
-    answer.transport = (enum http_transport)fuzz_choice(&line, HTTP_FAILED + 1);
+    answer.transport =
+        (enum http_transport)fuzz_choice(&line, HTTP_FAILED + 1); /* late: see below */
     if (answer.transport == HTTP_ABORTED) {
         answer.transport = HTTP_FAILED; /* aborted is only what the program itself aborts */
     }
@@ -120,6 +127,11 @@ fake_answer(struct http *http)
                                         : "text/html";
     answer.body = (const char *)line.data;
     answer.length = line.size;
+    if (type == 'l' && http->send_by_ms[0] != 0) {
+        answer.transport = HTTP_LATE;
+        fake.now_ms +=
+            http->send_by_ms[0] > clock_boot_ms() ? http->send_by_ms[0] - clock_boot_ms() : 0;
+    }
     if (answer.transport != HTTP_ANSWERED) {
         answer.status = 0;
     } else if (answer.status == 401 && strcmp(host, FAKE_URL) == 0) {
@@ -128,6 +140,8 @@ fake_answer(struct http *http)
     http->active--;
     memmove(http->users, http->users + 1, sizeof http->users - sizeof *http->users);
     memmove(http->hosts, http->hosts + 1, sizeof http->hosts - sizeof *http->hosts);
+    memmove(http->send_by_ms, http->send_by_ms + 1,
+            sizeof http->send_by_ms - sizeof *http->send_by_ms);
     free(host);
     http->done(http->context, user, &answer);
     free(cell);

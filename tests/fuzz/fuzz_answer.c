@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
     unsigned question = fuzz_choice(&input, 4);
-    enum http_transport transport = (enum http_transport)fuzz_choice(&input, HTTP_FAILED + 1);
+    enum http_transport transport = (enum http_transport)fuzz_choice(&input, HTTP_LATE + 1);
     const struct verdict_job job = job_of(fuzz_choice(&input, 96));
     long status = 0;
     char *type;

@@ -93,12 +93,12 @@ def quote(value):
 class Cluster:
     """One cluster; started by start() or `with`, gone without a trace after stop()."""
 
-    def __init__(self, settings=None, fsync=False, directory=None, file_limit=None):
+    def __init__(self, settings=None, fsync=False, directory=None, file_limit=None, environment=None):
         """settings: postgresql.conf by name, over the defaults below. fsync: needed only by tests
         that pull the machine's plug; `immediate` stops lose nothing without it. directory: where
         to make the temporary folder (short: a socket's path has room for 107 bytes). file_limit:
         no file of the server's grows beyond so many bytes, as with a quota; its log's segments
-        have 16 MB."""
+        have 16 MB. environment: more variables for the server, such as another clock's."""
         self.bindir = find_bindir()
         self.psql_path = find_psql(self.bindir)
         self.version = self._ask_version()
@@ -107,6 +107,7 @@ class Cluster:
         self.base = None
         self.process = None
         self._file_limit = file_limit
+        self.environment = environment or {}
         self._account = _server_account()
         self._parent = directory or ("/tmp" if os.path.isdir("/tmp") else None)
         self.settings = {
@@ -283,17 +284,35 @@ class Cluster:
         except (OSError, AttributeError):
             pass
 
-    def _make(self):
+    def _make_folder(self):
         self.base = tempfile.mkdtemp(prefix="hs-pg-", dir=self._parent)
+        if self._account is not None:
+            os.chown(self.base, *self._account)
+
+    def _run_tool(self, tool, *arguments):
+        """One of PostgreSQL's programs that work on the data, as whom the server runs."""
+        done = subprocess.run(
+            [os.path.join(self.bindir, tool), *arguments],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env=self._environment(),
+            preexec_fn=self._become_server,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ClusterError(f"{tool}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+
+    def _make(self):
+        self._make_folder()
         secret = os.path.join(self.base, "password")
         with open(secret, "w", encoding="ascii") as file:
             file.write(self.password + "\n")
         if self._account is not None:
-            os.chown(self.base, *self._account)
             os.chown(secret, *self._account)
-        done = subprocess.run(
-            [
-                os.path.join(self.bindir, "initdb"),
+        try:
+            self._run_tool(
+                "initdb",
                 f"--pgdata={self.base}/data",
                 f"--username={SUPERUSER}",
                 f"--pwfile={secret}",
@@ -302,17 +321,9 @@ class Cluster:
                 "--encoding=UTF8",
                 "--locale=C",
                 "--no-sync",
-            ],
-            capture_output=True,
-            text=True,
-            cwd="/",
-            env=self._environment(),
-            preexec_fn=self._become_server,
-            check=False,
-        )
-        os.unlink(secret)
-        if done.returncode != 0:
-            raise ClusterError(f"initdb: exit {done.returncode}\n{done.stdout}{done.stderr}")
+            )
+        finally:
+            os.unlink(secret)
 
     def _launch(self):
         """True when it answers; False when the port was taken meanwhile."""
@@ -333,7 +344,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=self._environment(),
+                env={**self._environment(), **self.environment},
                 preexec_fn=self._become_server,
             )
         limit = time.monotonic() + START_LIMIT_S

@@ -64,6 +64,14 @@ class PgBouncer:
         self._end()
         self._launch()
 
+    def lead_to(self, cluster):
+        """To another server from now on, as after a failover; clients lose their connections."""
+        settings = self.folder / "pgbouncer.ini"
+        place = "* = host={0.base} port={0.port}"
+        settings.write_text(settings.read_text().replace(place.format(self.cluster), place.format(cluster)))
+        self.cluster = cluster
+        self.restart()
+
     def stop(self):
         if self.process is not None:
             self._end()

@@ -80,6 +80,7 @@ class MemoryEngine:
 
     def __init__(self):
         self.images = {}  # ID: {"size", "tags", "digests", "last_tag"}
+        self.tagged = {}  # tag: ID of the image that has it
         self.containers = {}  # name: {"image", "ref", "status"}
         self._numbers = itertools.count(1)
         self._remembered = ({}, {})
@@ -100,20 +101,30 @@ class MemoryEngine:
             self.tag(image_id, name, LONG_AGO if last_tag is None else last_tag)
         return image_id
 
+    def add_images(self, names, size):
+        """Many at once, each with one name."""
+        for name in names:
+            self.add_image([name], size)
+
     def tag(self, image, name, when=None):
         """Gives a name, taking it from the image that had it."""
         image_id = image if image in self.images else self._find(image)[0]
-        for other in self.images.values():
-            if canonical(name) in other["tags"]:
-                other["tags"].remove(canonical(name))
-        self.images[image_id]["tags"].append(canonical(name))
+        name = canonical(name)
+        if name in self.tagged:
+            self.untag(name)
+        self.tagged[name] = image_id
+        self.images[image_id]["tags"].append(name)
         self.images[image_id]["last_tag"] = time.time() if when is None else when
 
     def untag(self, name):
-        self._find(name)[1]["tags"].remove(canonical(name))
+        self.images[self.tagged.pop(canonical(name))]["tags"].remove(canonical(name))
 
     def drop_image(self, image):
-        del self.images[self._find(image)[0]]
+        self._forget(self._find(image)[0])
+
+    def _forget(self, image_id):
+        for name in self.images.pop(image_id)["tags"]:
+            del self.tagged[name]
 
     def add_container(self, image, name, status="running"):
         self.containers[name] = {"image": self._find(image)[0], "ref": image, "status": status}
@@ -136,9 +147,11 @@ class MemoryEngine:
 
     def _find(self, reference):
         name = canonical(reference)
-        for image_id, image in self.images.items():
-            if name in image["tags"] or name in image["digests"]:
-                return image_id, image
+        image_id = self.tagged.get(name)
+        if image_id is None and "@" in name:  # a look at every image, which tests with very many of them avoid
+            image_id = next((number for number, image in self.images.items() if name in image["digests"]), None)
+        if image_id is not None:
+            return image_id, self.images[image_id]
         match = ID.fullmatch(reference)
         if match:
             found = [image_id for image_id in self.images if image_id[7:].startswith(match.group(1))]
@@ -199,16 +212,15 @@ class MemoryEngine:
         untagged = [{"Untagged": one} for one in gone]
         if by_name and (image["tags"] or image["digests"]):
             return 200, untagged
-        del self.images[image_id]
+        self._forget(image_id)
         return 200, untagged + [{"Deleted": image_id}]
 
-    @staticmethod
-    def _forget_name(image, name):
+    def _forget_name(self, image, name):
         """Takes a name from an image, and a repository's digests with its last tag; returns what went."""
         gone = [name]
         repository = repository_of(name)
         if name in image["tags"]:
-            image["tags"].remove(name)
+            self.untag(name)
             if repository not in map(repository_of, image["tags"]):
                 gone += [digest for digest in image["digests"] if repository_of(digest) == repository]
         image["digests"] = [digest for digest in image["digests"] if digest not in gone]

@@ -44,6 +44,30 @@ NO_AGENT = haproxy_text(503, "503 Service Unavailable (HaRP)")
 TROUBLE = Answer(500, "500 Internal Server Error\n\nServer got itself in trouble")
 
 
+class Lag:
+    """How long a request may have waited before this busy process saw it, for whoever judges times to the millisecond."""
+
+    TICK_S = 0.01
+    KEPT_S = 1
+
+    def __init__(self):
+        self.due = time.monotonic()
+        self.lags = collections.deque()  # (when, how long)
+
+    def now(self):
+        overdue = time.monotonic() - self.due  # where the tick itself waits, as everything else does
+        return max([0.0, overdue] + [lag for _, lag in self.lags])
+
+    async def measure(self):
+        while True:
+            self.due = time.monotonic() + self.TICK_S
+            await asyncio.sleep(self.TICK_S)
+            now = time.monotonic()
+            self.lags.append((now, now - self.due))
+            while self.lags[0][0] < now - self.KEPT_S:
+                self.lags.popleft()
+
+
 class Harp:
     def __init__(self, options, ports):
         self.options = options
@@ -53,6 +77,7 @@ class Harp:
         self.log = []
         self.begin_anew()
         self.active = 0
+        self.lag = Lag()
         self.connections = set()
         self.log_file = open(options.log, "a", encoding="utf-8") if options.log else None  # noqa: SIM115
 
@@ -243,13 +268,14 @@ class Harp:
             return complaint
         request.ref = reference
         try:
-            return await self.remove_from(self.engine(port), reference)
+            return await self.remove_from(self.engine(port), request)
         except engines.EngineDown:
             return Answer(503, f"Could not connect to Docker Engine on port {port}")
         except engines.EngineBroken:
             return Answer(500, "An unexpected error occurred during image removal.")
 
-    async def remove_from(self, engine, reference):
+    async def remove_from(self, engine, request):
+        reference = request.ref
         step = "inspect"
         try:
             status, value = await asyncio.wait_for(engine.inspect_image(reference), self.options.engine_timeout)
@@ -261,6 +287,7 @@ class Harp:
             return Answer(504, f"Timeout communicating with Docker Engine for image {step}")
         if status == 200:
             deleted = isinstance(value, list) and any("Deleted" in item for item in value)
+            request.effect = "deleted" if deleted else "untagged"
             return as_json({"deleted": True, "bytes_freed": size if deleted else 0})
         if status == 404:
             return as_json({"deleted": True, "bytes_freed": 0, "reason": "not_found"})
@@ -313,10 +340,11 @@ class Harp:
 
     async def respond(self, request, reader, writer, is_kept):
         """One request from its arrival to its answer, logged with both times."""
-        entry = {"seq": len(self.log), "begin": time.time(), "boot": time.clock_gettime(time.CLOCK_BOOTTIME),
-                 "address": request.address, "port": request.port, "method": request.method, "path": request.path,
+        entry = {"seq": len(self.log), "begin": time.time(), "lag": self.lag.now(), "boot": time.clock_gettime(time.CLOCK_BOOTTIME),
+                 "address": request.address, "port": request.port, "host": request.headers.get("host"),
+                 "method": request.method, "path": request.path,
                  "kind": request.kind, "ref": request.ref, "engine_port": request.headers.get("docker-engine-port"),
-                 "key_right": self.has_right_key(request), "status": None, "fault": None, "end": None}
+                 "key_right": self.has_right_key(request), "status": None, "fault": None, "effect": None, "end": None}
         self.log.append(entry)
         self.active += 1
         entry["active"] = self.active
@@ -346,6 +374,7 @@ class Harp:
             entry["answer"] = answer.body if isinstance(answer.body, str) and len(answer.body) < 500 else None
         finally:
             self.active -= 1
+            entry["effect"] = request.effect  # whatever was answered, and whether it was
             entry["end"] = time.time()  # before the client can know, so that what it asks next begins later
             if self.log_file:
                 self.log_file.write(json.dumps(entry) + "\n")
@@ -357,6 +386,8 @@ class Harp:
         self.connections.add(task)
         is_kept = False
         try:
+            if self.options.host == "0.0.0.0" and not writer.get_extra_info("peername")[0].startswith("127."):
+                raise Gone  # all of 127.0.0.0/8 was meant
             while (request := await read_request(reader, writer, self.options.idle_timeout, not is_kept)) is not None:
                 await self.respond(request, reader, writer, is_kept)
                 if request.closing:
@@ -478,9 +509,11 @@ async def main():
     control.listen = await control.open(options.port)
     server = await asyncio.start_server(control.serve, "127.0.0.1", 0, limit=64 * BODY_MAX)
     print(json.dumps({"port": control.listen, "control": server.sockets[0].getsockname()[1]}), flush=True)
+    ticking = asyncio.create_task(harp.lag.measure())
     # Whoever started it holds the other end of standard input: when that ends, so does this.
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, sys.stdin.read)
+    ticking.cancel()
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ class Request:
         self.headers, self.body = headers, body
         self.address, self.port = peer[:2]
         self.kind, self.ref = "other", None
+        self.effect = None  # what became of the image: deleted, untagged
         for kind, pattern in self.KINDS:
             match = pattern.fullmatch(self.path.partition("?")[0])
             if match:

@@ -38,7 +38,8 @@ http_begin(struct http *http, const struct http_request *request, struct err *er
     return refuses ? err_set(err, ERR_INTERNAL, "no place") : true;
 }
 
-static const struct gateway_limits limits = {.connect_timeout_ms = 5000, .timeout_ms = 90000};
+static const struct gateway_limits limits = {
+    .connect_timeout_ms = 5000, .timeout_ms = 90000, .send_by_ms = 77};
 static char the_key[] = "test-shared-key";
 static char the_url[] = "https://cloud.example.org";
 static char the_ca[] = "/etc/harpsweep/ca.pem";
@@ -270,6 +271,7 @@ what_every_request_has(void **state)
         assert_ptr_equal(seen.ca_file, the_ca);
         assert_ptr_equal(seen.user, &user);
         assert_int_equal(seen.connect_timeout_ms, 5000);
+        assert_int_equal(seen.send_by_ms, 77);
         /* The header would send /info to Docker, which HaRP refuses with 403. */
         assert_int_equal(seen.engine_port, what == INFO ? 0 : 24000);
         assert_int_equal(seen.body != NULL, what == REMOVAL);
@@ -279,7 +281,8 @@ what_every_request_has(void **state)
 static void
 limits_of_time(void **state)
 {
-    static const struct gateway_limits quick = {.connect_timeout_ms = 100, .timeout_ms = 2000};
+    static const struct gateway_limits quick = {
+        .connect_timeout_ms = 100, .timeout_ms = 2000, .send_by_ms = 0};
     struct err err;
 
     (void)state;
@@ -289,6 +292,7 @@ limits_of_time(void **state)
         assert_true(ask((enum ask)what, &harp, &quick, "app:1", NULL, &err));
         assert_int_equal(seen.timeout_ms, 2000);
         assert_int_equal(seen.connect_timeout_ms, 100);
+        assert_int_equal(seen.send_by_ms, 0);
     }
 }
 

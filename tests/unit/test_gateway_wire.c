@@ -4,7 +4,8 @@
 
 #define ID "sha256:580c10577f0ad110f8eaa64cfffbd524b0103397d8695a7804b2aa435d27dab5"
 
-static const struct gateway_limits limits = {.connect_timeout_ms = 5000, .timeout_ms = 10000};
+static const struct gateway_limits limits = {
+    .connect_timeout_ms = 5000, .timeout_ms = 10000, .send_by_ms = 0};
 static char key_one[] = "key-of-one";
 static char key_two[] = "key-of-two!~ #+";
 static struct client client;

@@ -117,6 +117,34 @@ nothing_is_left_of_the_request_before(void **state)
     assert_true(tiny_got(&server, 1, "\r\nharp-shared-key: another\r\n"));
 }
 
+/* As after a sleep of the machine between the decision and the request. */
+static void
+a_request_is_not_sent_after_its_time(void **state)
+{
+    struct http_request request = client_get(server.url);
+
+    (void)state;
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    request.send_by_ms = clock_boot_ms();
+    client_begin(&client, &request);
+    client_run(&client, &server, NULL);
+    assert_int_equal(client.answers[0].transport, HTTP_LATE);
+    assert_int_equal(client.answers[0].status, 0);
+    assert_int_equal(server.request_count, 0);
+    /* The next one in its place has a limit, or none, of its own. */
+    assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
+    request.send_by_ms = clock_boot_ms() + 60000;
+    client_begin(&client, &request);
+    client_run(&client, &server, NULL);
+    assert_int_equal(client.answers[2].transport, HTTP_ANSWERED);
+    /* Also on a connection that is there already. */
+    request.send_by_ms = clock_boot_ms();
+    client_begin(&client, &request);
+    client_run(&client, &server, NULL);
+    assert_int_equal(client.answers[3].transport, HTTP_LATE);
+    assert_int_equal(server.request_count, 2);
+}
+
 static void
 a_connection_is_used_again(void **state)
 {
@@ -317,6 +345,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_post, begin, end),
         cmocka_unit_test_setup_teardown(a_large_post, begin, end),
         cmocka_unit_test_setup_teardown(nothing_is_left_of_the_request_before, begin, end),
+        cmocka_unit_test_setup_teardown(a_request_is_not_sent_after_its_time, begin, end),
         cmocka_unit_test_setup_teardown(a_connection_is_used_again, begin, end),
         cmocka_unit_test_setup_teardown(bytes_that_nobody_asked_for, begin, end),
         cmocka_unit_test_setup_teardown(a_header_that_continues_nothing, begin, end),

@@ -44,6 +44,8 @@ static struct verdict_case cases[] = {
     /* harpsweep's own doing: neither the daemon's fault nor the job's */
     {"aborted", NO_ANSWER(HTTP_ABORTED, "ended by harpsweep"), 0, STOP(NONE),
      "the request was ended by harpsweep", NULL},
+    {"too late", NO_ANSWER(HTTP_LATE, "operation aborted by callback"), 0, STOP(NONE),
+     "the request was ended by harpsweep", NULL},
     {"any other failure", NO_ANSWER(HTTP_FAILED, "URL using bad/illegal format"), 0, STOP(DOWN),
      "the request failed: URL using bad/illegal format", "url"},
 };
