@@ -83,13 +83,14 @@ class MemoryEngine:
         self.tagged = {}  # tag: ID of the image that has it
         self.containers = {}  # name: {"image", "ref", "status"}
         self._numbers = itertools.count(1)
-        self._remembered = ({}, {})
+        self._remembered = ({}, {}, {})
 
     # What tests do.
 
     def forget(self):
         """As if it had just been installed."""
         self.images.clear()
+        self.tagged.clear()
         self.containers.clear()
 
     def add_image(self, names, size, digests=None, last_tag=None, image_id=None):
@@ -137,11 +138,11 @@ class MemoryEngine:
 
     def remember(self):
         """What is there now, for recall()."""
-        self._remembered = copy.deepcopy((self.images, self.containers))
+        self._remembered = copy.deepcopy((self.images, self.tagged, self.containers))
 
     def recall(self):
         """As it was when it was told to remember."""
-        self.images, self.containers = copy.deepcopy(self._remembered)
+        self.images, self.tagged, self.containers = copy.deepcopy(self._remembered)
 
     # What HaRP asks.
 
