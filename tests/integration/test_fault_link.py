@@ -269,7 +269,8 @@ def test_what_is_too_large_is_not_read(scene):
 
 
 # What has a test of its own instead of a row.
-ELSEWHERE = {"aborted": "test_run_races.py, a second signal ends requests", "tls_failed": "test_tls"}
+ELSEWHERE = {"aborted": "test_run_races.py, a second signal ends requests", "tls_failed": "test_tls",
+             "late": "test_http.c, a_request_is_not_sent_after_its_time"}
 ACTIONS = {"go_on": "0.4.4", "done": "removed", "wait": "wait", "hold": "hold", "retry": "retry", "fail": "fail",
            "stop": "down"}
 
