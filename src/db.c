@@ -7,6 +7,7 @@
 #include "sqlstate.h"
 
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,6 +288,14 @@ int
 db_fd(const struct db *db)
 {
     return db->conn == NULL ? -1 : PQsocket(db->conn);
+}
+
+bool
+db_has_input(const struct db *db)
+{
+    struct pollfd poll_fd = {.fd = db_fd(db), .events = POLLIN};
+
+    return poll(&poll_fd, 1, 0) > 0;
 }
 
 bool

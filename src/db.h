@@ -78,6 +78,10 @@ bool db_wants_write(const struct db *db);
 /* Milliseconds on the boot clock when the exchange under way was sent. */
 int64_t db_sent_at(const struct db *db);
 
+/* Whether more has come than db_advance() has read. It reads some thousand bytes at a time; what
+ * came while this process, or the whole machine, was stopped is an answer and no silence. */
+bool db_has_input(const struct db *db);
+
 /* db_send() and waiting for the end, at most timeout_ms. */
 bool db_exchange(struct db *db, const struct db_step *steps, size_t count, int64_t timeout_ms,
                  struct err *err) MUST_CHECK;

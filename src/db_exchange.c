@@ -29,7 +29,7 @@ db_exchange(struct db *db, const struct db_step *steps, size_t count, int64_t ti
         if (progress != DB_BUSY) {
             return progress == DB_FINISHED;
         }
-        if (left <= 0) {
+        if (left <= 0 && !db_has_input(db)) {
             db_drop(db);
             return err_set(err, ERR_DB_LOST, "database: no answer within %" PRId64 " s",
                            timeout_ms / 1000);
@@ -37,7 +37,7 @@ db_exchange(struct db *db, const struct db_step *steps, size_t count, int64_t ti
         if (db_wants_write(db)) {
             poll_fd.events |= POLLOUT;
         }
-        if (poll(&poll_fd, 1, (int)left) < 0 && errno != EINTR) {
+        if (poll(&poll_fd, 1, left < 0 ? 0 : (int)left) < 0 && errno != EINTR) {
             (void)err_set(err, ERR_INTERNAL, "poll: %s", strerror(errno));
             db_drop(db); /* else it would stay busy with what nobody waits for */
             return false;

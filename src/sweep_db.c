@@ -227,7 +227,7 @@ sweep_db_advance(struct sweep *sweep)
     }
     switch (db_advance(sweep->db, &err)) {
     case DB_BUSY:
-        if (clock_boot_ms() - db_sent_at(sweep->db) < SWEEP_ANSWER_MS) {
+        if (clock_boot_ms() - db_sent_at(sweep->db) < SWEEP_ANSWER_MS || db_has_input(sweep->db)) {
             return;
         }
         db_drop(sweep->db);

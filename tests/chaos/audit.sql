@@ -9,6 +9,7 @@ create function chaos.shift() returns float8 language sql as 'select 0::float8';
 create table chaos.audit (
     seq          bigint generated always as identity primary key,
     at           timestamptz not null default clock_timestamp(),
+    began        timestamptz not null default now(),  -- what every condition of the transaction was about
     shift        float8 not null,
     xid          xid8 not null default pg_current_xact_id(),
     app          text not null,

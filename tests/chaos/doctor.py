@@ -153,7 +153,9 @@ def all_is_well():
         if row["state"] is not None:
             forge.recording.jobs.append({"id": number, "daemon": DAEMON, "ref": row["ref"], "state": row["state"],
                                          "attempts": row["attempts"], "failures": row["failures"], "why": None})
-    forge.recording.runs.append({"token": token_of(2, 0), "removed": 1, "untagged": 0, "absent": 2})
+    forge.recording.runs.append({"token": token_of(2, 0), "removed": 1, "untagged": 0, "absent": 2, "late": 0})
+    # The row of job 7 was pruned before run 1, who removed it and 1 and 10, could ask again whether that was recorded.
+    forge.recording.runs.append({"token": token_of(1, 0), "removed": 2, "untagged": 0, "absent": 0, "late": 1})
     return forge
 
 
@@ -302,6 +304,7 @@ DOCTORS = [
     ("a run that hangs", "endings", lambda forge: _start(forge, 1).update(stuck=True)),
     ("an internal error", "endings", lambda forge: _start(forge, 1).update(exit=70)),
     ("a claim in another's name", "own words", lambda forge: _rows(forge, 1, "claimed")[0].set(claimed_by="host:1002")),
+    ("a run does not count what it did", "own words", lambda forge: forge.recording.runs[1].update(late=0)),
     ("a run counts what it did not do", "own words", lambda forge: forge.recording.runs[0].update(removed=2)),
 ]
 

@@ -19,14 +19,14 @@ import threading
 
 import psycopg
 
-# now_db: the database's clock at the change; at, commit: the host's. A step between change and commit would tear them
-# apart, so a commit that seems to be elsewhere is taken for the change itself.
+# now_db: what the database's now() was for the change; at, commit: the host's. A step between change and commit would tear
+# them apart, so a commit that seems to be elsewhere is taken for the change itself.
 AUDIT = """
-select json_build_array(seq, now_db, now_db - shift,
-                        now_db - shift + case when done - now_db between 0 and 5 then done - now_db else 0 end,
+select json_build_array(seq, now_db, changed - shift,
+                        changed - shift + case when done - changed between 0 and 5 then done - changed else 0 end,
                         app, id, image_ref, old_state, state, old_next_at, next_at, not_before, old_token, token,
                         claimed_by, old_attempts, attempts, old_failures, failures, end_wanted, finished_at, note)
-from (select a.seq, extract(epoch from a.at)::float8 as now_db, a.shift,
+from (select a.seq, extract(epoch from a.began)::float8 as now_db, extract(epoch from a.at)::float8 as changed, a.shift,
              extract(epoch from pg_xact_commit_timestamp(a.xid::xid))::float8 as done,
              a.app, a.id, a.image_ref, a.old_state, a.state,
              case when isfinite(a.old_next_at) then extract(epoch from a.old_next_at)::float8 end as old_next_at,

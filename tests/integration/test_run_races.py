@@ -37,6 +37,11 @@ def kill(run, connection):
                                      " and datname = current_database()"))
 
 
+def is_waiting_for_a_lock(connection):
+    return one(connection, "select count(*) > 0 from pg_stat_activity where application_name = 'harpsweep'"
+                           " and datname = current_database() and wait_event_type = 'Lock'")
+
+
 @pytest.fixture
 def slow(harp):
     """Deletes take a while; inspects do not."""
@@ -215,6 +220,34 @@ class TestSlowReconnect:
         assert [entry for entry in harp.log("remove") if entry["begin"] > kept_at + 1] == []
         states = dict(connection.execute("select state::text, count(*) from harpsweep.job group by 1").fetchall())
         assert set(states) == {"removed", "kept"} and states["kept"] == len(harp.images())
+
+
+class TestStopped:
+    """The machine sleeps, or the process is stopped."""
+
+    def test_an_answer_that_came_meanwhile_is_read(self, program, harp, connection):
+        connection.execute("create function slow_claim() returns trigger language plpgsql as"
+                           " 'begin perform pg_advisory_xact_lock_shared(77); return new; end'")
+        connection.execute("create trigger slow_claim before update on harpsweep.job for each row"
+                           " when (new.state = 'claimed' and new.id > 1) execute function slow_claim()")
+        program.sections["run"].update(max_parallel=64, max_parallel_per_daemon=64, lease="5m")
+        program.sections["cleanup"]["verify"] = "no"
+        # A run claims one job first, then many: that answer is longer than what libpq reads at once.
+        for number in range(64):
+            image = f"registry.example.com/{'a' * 200}/{number}:{'b' * 100}"
+            harp.add_image(image)
+            schedule(connection, image=image)
+        connection.execute("select pg_advisory_lock(77)")
+        run = program.start("run", "-v")
+        wait_for(lambda: is_waiting_for_a_lock(connection))
+        run.send_signal(signal.SIGSTOP)
+        connection.execute("select pg_advisory_unlock(77)")
+        time.sleep(31)  # longer than a run waits for a silent server
+        run.send_signal(signal.SIGCONT)
+        _, said = run.communicate(timeout=60)
+        assert "no answer" not in said
+        assert connection.execute("select state::text, attempts, count(*) from harpsweep.job group by 1, 2").fetchall() \
+            == [("removed", 1, 64)]
 
 
 class TestLimits:
