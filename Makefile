@@ -39,6 +39,7 @@ SOURCES := \
 	src/cmd_status.c \
 	src/cmd_status_view.c \
 	src/cmd_version.c \
+	src/color.c \
 	src/conf.c \
 	src/conf_complete.c \
 	src/conf_options.c \
@@ -83,6 +84,7 @@ SOURCES := \
 	src/sweep_news.c \
 	src/sweep_record.c \
 	src/table.c \
+	src/table_print.c \
 	src/verdict.c \
 	src/verdict_container.c \
 	src/verdict_inspect.c \

@@ -159,7 +159,7 @@ static void
 cmd_adopt_print(const struct adopt *adopt)
 {
     static const struct table_column columns[] = {
-        {"JOB", TABLE_RIGHT}, {"SIZE", TABLE_RIGHT}, {"IMAGE", TABLE_LEFT}, {"", TABLE_LEFT}};
+        {"JOB", TABLE_RIGHT}, {"SIZE", TABLE_RIGHT}, {"IMAGE", TABLE_NAME}, {"", TABLE_LEFT}};
     struct table *table = table_new(columns, sizeof columns / sizeof *columns);
     char size[TABLE_SIZE_SIZE];
     int64_t bytes = 0;

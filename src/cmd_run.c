@@ -162,7 +162,7 @@ cmd_run_print_due(const struct db_result *result)
 {
     static const struct table_column columns[] = {
         {"job", TABLE_RIGHT},      {"daemon", TABLE_LEFT}, {"app", TABLE_LEFT},
-        {"due since", TABLE_LEFT}, {"image", TABLE_LEFT},
+        {"due since", TABLE_LEFT}, {"image", TABLE_NAME},
     };
     struct table *table;
 

@@ -114,7 +114,7 @@ cmd_status_print_failed(const struct db_result *failed, const struct status_summ
 {
     static const struct table_column columns[] = {
         {"ID", TABLE_RIGHT},   {"APP", TABLE_LEFT},   {"DAEMON", TABLE_LEFT},
-        {"IMAGE", TABLE_LEFT}, {"ENDED", TABLE_LEFT}, {"WHY", TABLE_LEFT},
+        {"IMAGE", TABLE_NAME}, {"ENDED", TABLE_LEFT}, {"WHY", TABLE_LEFT},
     };
     struct table *table;
 
