@@ -21,6 +21,7 @@ SOURCES := \
 	src/cli_reader.c \
 	src/cli_spec.c \
 	src/clock.c \
+	src/clock_local.c \
 	src/cmd_adopt.c \
 	src/cmd_change.c \
 	src/cmd_check.c \
