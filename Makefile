@@ -29,6 +29,7 @@ SOURCES := \
 	src/cmd_check_nextcloud.c \
 	src/cmd_check_report.c \
 	src/cmd_job.c \
+	src/cmd_job_write.c \
 	src/cmd_fleet.c \
 	src/cmd_list.c \
 	src/cmd_observe.c \
@@ -40,12 +41,14 @@ SOURCES := \
 	src/cmd_status.c \
 	src/cmd_status_view.c \
 	src/cmd_version.c \
+	src/cmd_story.c \
 	src/color.c \
 	src/conf.c \
 	src/conf_complete.c \
 	src/conf_options.c \
 	src/conf_scan.c \
 	src/conf_show.c \
+	src/csv_out.c \
 	src/db.c \
 	src/db_args.c \
 	src/db_exchange.c \

@@ -22,7 +22,7 @@ static bool
 cli_decide_command(struct cli_reader *reader)
 {
     struct cli *cli = reader->cli;
-    bool help = (reader->seen & 1U << CLI_OPTION_HELP) != 0;
+    bool help = (reader->seen & CLI_SEEN(CLI_OPTION_HELP)) != 0;
 
     if (reader->word_count > 0 && !cli_find_command(reader, reader->words[0], &cli->command)) {
         return false;
@@ -38,7 +38,7 @@ cli_decide_command(struct cli_reader *reader)
         reader->word_count = 1;
     } else if (reader->word_count == 0 && help) {
         cli->command = CLI_HELP;
-    } else if ((reader->seen & 1U << CLI_OPTION_VERSION) != 0) {
+    } else if ((reader->seen & CLI_SEEN(CLI_OPTION_VERSION)) != 0) {
         cli->command = CLI_VERSION;
     } else if (reader->word_count == 0) {
         (void)err_set(reader->err, ERR_USAGE, "no command is given");
@@ -55,6 +55,21 @@ cli_decide_command(struct cli_reader *reader)
     return true;
 }
 
+/* text and json are for every command that prints; the others for one. */
+static bool
+cli_check_format(const struct cli_reader *reader)
+{
+    const struct cli *cli = reader->cli;
+
+    if (cli->format == CLI_FORMAT_CSV && cli->command != CLI_LIST) {
+        (void)err_set(reader->err, ERR_USAGE, "command %s has no --format=csv",
+                      cli_command_name(cli->command));
+        return err_hint(reader->err,
+                        "'harpsweep list --format=csv' has; --json prints all there is");
+    }
+    return true;
+}
+
 static bool
 cli_check_options(const struct cli_reader *reader)
 {
@@ -67,14 +82,14 @@ cli_check_options(const struct cli_reader *reader)
     for (int id = 0; id < CLI_OPTION_COUNT; id++) {
         const struct cli_option *option = cli_option_spec((enum cli_option_id)id);
 
-        if ((reader->seen & 1U << id) != 0 && (option->commands & 1U << command) == 0) {
+        if ((reader->seen & CLI_SEEN(id)) != 0 && (option->commands & 1U << command) == 0) {
             (void)err_set(reader->err, ERR_USAGE, "command %s has no option --%s",
                           cli_command_name(command), option->name);
             return err_hint(reader->err, "'harpsweep help %s' lists its options",
                             cli_command_name(command));
         }
     }
-    return true;
+    return cli_check_format(reader);
 }
 
 static bool
@@ -100,9 +115,6 @@ cli_read_ids(const struct cli_reader *reader)
         }
         cli->id_count++;
     }
-    if (cli->command == CLI_SHOW) {
-        return cli->id_count > 0 || cli_too_little(reader, "numbers of jobs");
-    }
     if (cli->id_count == 0 && cli->app == NULL) {
         return cli_too_little(reader, "numbers of jobs or --app");
     }
@@ -117,9 +129,9 @@ static bool
 cli_read_schedule(const struct cli_reader *reader)
 {
     struct cli *cli = reader->cli;
-    unsigned choices = (unsigned)((reader->seen & 1U << CLI_OPTION_GRACE_HOURS) != 0) +
-                       (unsigned)((reader->seen & 1U << CLI_OPTION_NOW) != 0) +
-                       (unsigned)((reader->seen & 1U << CLI_OPTION_KEEP) != 0);
+    unsigned choices = (unsigned)((reader->seen & CLI_SEEN(CLI_OPTION_GRACE_HOURS)) != 0) +
+                       (unsigned)((reader->seen & CLI_SEEN(CLI_OPTION_NOW)) != 0) +
+                       (unsigned)((reader->seen & CLI_SEEN(CLI_OPTION_KEEP)) != 0);
 
     if (cli->daemon == NULL || cli->app == NULL) {
         return cli_too_little(reader, cli->daemon == NULL ? "--daemon" : "--app");
@@ -139,7 +151,7 @@ static bool
 cli_read_adopt(const struct cli_reader *reader)
 {
     struct cli *cli = reader->cli;
-    bool now = (reader->seen & 1U << CLI_OPTION_NOW) != 0;
+    bool now = (reader->seen & CLI_SEEN(CLI_OPTION_NOW)) != 0;
 
     if (cli->daemon == NULL) {
         return cli_too_little(reader, "--daemon");
@@ -147,7 +159,7 @@ cli_read_adopt(const struct cli_reader *reader)
     if ((reader->word_count > 1) == (cli->file != NULL)) {
         return cli_too_little(reader, "image references, or --file with them");
     }
-    if (now && (reader->seen & 1U << CLI_OPTION_GRACE_HOURS) != 0) {
+    if (now && (reader->seen & CLI_SEEN(CLI_OPTION_GRACE_HOURS)) != 0) {
         return err_set(reader->err, ERR_USAGE, "only one of --grace-hours and --now can be given");
     }
     cli->ref_count = reader->word_count - 1;

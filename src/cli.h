@@ -31,7 +31,7 @@ enum cli_command {
     CLI_SETTINGS, /* only as the subject of a help */
 };
 
-enum cli_format { CLI_FORMAT_TEXT, CLI_FORMAT_JSON };
+enum cli_format { CLI_FORMAT_TEXT, CLI_FORMAT_JSON, CLI_FORMAT_CSV };
 
 struct cli {
     enum cli_command command;
@@ -43,6 +43,8 @@ struct cli {
     const char *daemon;    /* --daemon; NULL: all */
     const char *app;       /* --app; NULL: all */
     const char *state;     /* --state; NULL: all */
+    const char *sort;      /* --sort; NULL: newest first */
+    int64_t since_s;       /* --since, as seconds before now; 0: not given */
     const char *image_ref; /* schedule's argument */
     const char *image_id;  /* --image-id */
     const char *event;     /* --event */

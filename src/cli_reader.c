@@ -1,6 +1,8 @@
 #include "cli_reader.h"
 
+#include "buf.h"
 #include "cli_spec.h"
+#include "clock.h"
 #include "imageref.h"
 
 #include <inttypes.h>
@@ -46,10 +48,13 @@ cli_take_number(const struct cli_reader *reader, enum cli_option_id id, const ch
                    cli_option_spec(id)->name, min, max, value);
 }
 
+/* One of the words of allowed, which the message lists. */
 static bool
 cli_take_word(const struct cli_reader *reader, enum cli_option_id id, const char *value,
               const char *const *allowed, const char **ret_value)
 {
+    struct buf known;
+
     for (size_t i = 0; allowed[i] != NULL; i++) {
         if (strcmp(allowed[i], value) == 0) {
             *ret_value = value;
@@ -58,20 +63,80 @@ cli_take_word(const struct cli_reader *reader, enum cli_option_id id, const char
     }
     (void)err_set(reader->err, ERR_USAGE, "option --%s does not know '%s'",
                   cli_option_spec(id)->name, value);
-    return err_hint(reader->err, "'harpsweep help %s' tells what it knows",
-                    id == CLI_OPTION_STATE ? "list" : "schedule");
+    buf_init(&known, sizeof reader->err->hint);
+    for (size_t i = 0; allowed[i] != NULL; i++) {
+        (void)buf_printf(&known, "%s%s",
+                         i == 0                   ? ""
+                         : allowed[i + 1] == NULL ? " or "
+                                                  : ", ",
+                         allowed[i]);
+    }
+    (void)err_hint(reader->err, "%s", buf_text(&known));
+    buf_free(&known);
+    return false;
 }
 
 static bool
 cli_take_format(const struct cli_reader *reader, const char *value)
 {
-    if (strcmp(value, "json") == 0) {
-        reader->cli->format = CLI_FORMAT_JSON;
-    } else if (strcmp(value, "text") == 0) {
-        reader->cli->format = CLI_FORMAT_TEXT;
+    static const char *const formats[] = {
+        [CLI_FORMAT_TEXT] = "text", [CLI_FORMAT_JSON] = "json", [CLI_FORMAT_CSV] = "csv", NULL};
+    const char *word = NULL;
+
+    if (!cli_take_word(reader, CLI_OPTION_FORMAT, value, formats, &word)) {
+        return false;
+    }
+    for (size_t i = 0; formats[i] != NULL; i++) {
+        if (strcmp(formats[i], word) == 0) {
+            reader->cli->format = (enum cli_format)i;
+        }
+    }
+    return true;
+}
+
+/* A whole number and s, m, h or d, as in the settings. */
+static bool
+cli_parse_duration(const char *text, int64_t *ret_seconds)
+{
+    static const struct {
+        char letter;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    size_t length = strlen(text);
+    char digits[12];
+    int64_t number = 0;
+
+    if (length < 2 || length > sizeof digits) {
+        return false;
+    }
+    memcpy(digits, text, length - 1);
+    digits[length - 1] = '\0';
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (units[i].letter == text[length - 1] &&
+            cli_parse_number(digits, 1, INT64_C(100) * 366 * 86400 / units[i].seconds, &number)) {
+            *ret_seconds = number * units[i].seconds;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How long ago: a span, or a moment in the reader's zone. */
+static bool
+cli_take_since(const struct cli_reader *reader, const char *value)
+{
+    int64_t seconds = 0;
+    int64_t now = clock_wall_ms() / 1000;
+
+    if (cli_parse_duration(value, &seconds)) {
+        reader->cli->since_s = seconds;
+    } else if (clock_parse_local(value, &seconds) && seconds < now) {
+        reader->cli->since_s = now - seconds;
     } else {
-        (void)err_set(reader->err, ERR_USAGE, "option --format does not know '%s'", value);
-        return err_hint(reader->err, "text or json");
+        (void)err_set(reader->err, ERR_USAGE,
+                      "option --since does not take '%s': it is neither a span nor a past moment",
+                      value);
+        return err_hint(reader->err, "24h, 7d, 2026-03-01 or '2026-03-01 14:05'");
     }
     return true;
 }
@@ -109,13 +174,37 @@ cli_apply_number(const struct cli_reader *reader, enum cli_option_id id, const c
     return cli_take_number(reader, id, value, 720, &cli->grace_hours);
 }
 
+/* The options that take one of a few words, or a word of a certain form. */
 static bool
-cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *value)
+cli_apply_word(const struct cli_reader *reader, enum cli_option_id id, const char *value)
 {
     static const char *const states[] = {
         "open",   "final", "new",       "pending", "claimed",     "removed", "untagged", "absent",
         "in_use", "kept",  "cancelled", "failed",  "unsupported", "no_ref",  NULL};
     static const char *const events[] = {"uninstall", "update", "manual", "adopted", NULL};
+    static const char *const orders[] = {"newest", "oldest", "due",    "ended", "size",
+                                         "state",  "app",    "daemon", NULL};
+    struct cli *cli = reader->cli;
+
+    switch ((int)id) {
+    case CLI_OPTION_FORMAT:
+        return cli_take_format(reader, value);
+    case CLI_OPTION_STATE:
+        return cli_take_word(reader, id, value, states, &cli->state);
+    case CLI_OPTION_EVENT:
+        return cli_take_word(reader, id, value, events, &cli->event);
+    case CLI_OPTION_SORT:
+        return cli_take_word(reader, id, value, orders, &cli->sort);
+    case CLI_OPTION_SINCE:
+        return cli_take_since(reader, value);
+    default:
+        return cli_take_image_id(reader, value);
+    }
+}
+
+static bool
+cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *value)
+{
     struct cli *cli = reader->cli;
 
     switch (id) {
@@ -129,7 +218,12 @@ cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *va
         cli->format = CLI_FORMAT_JSON;
         break;
     case CLI_OPTION_FORMAT:
-        return cli_take_format(reader, value);
+    case CLI_OPTION_STATE:
+    case CLI_OPTION_EVENT:
+    case CLI_OPTION_SORT:
+    case CLI_OPTION_SINCE:
+    case CLI_OPTION_IMAGE_ID:
+        return cli_apply_word(reader, id, value);
     case CLI_OPTION_DRY_RUN:
         cli->dry_run = true;
         break;
@@ -145,18 +239,12 @@ cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *va
     case CLI_OPTION_MAX_INSTANCES:
     case CLI_OPTION_GRACE_HOURS:
         return cli_apply_number(reader, id, value);
-    case CLI_OPTION_STATE:
-        return cli_take_word(reader, id, value, states, &cli->state);
-    case CLI_OPTION_EVENT:
-        return cli_take_word(reader, id, value, events, &cli->event);
     case CLI_OPTION_NOW:
         cli->choice = "now";
         break;
     case CLI_OPTION_KEEP:
         cli->choice = "keep";
         break;
-    case CLI_OPTION_IMAGE_ID:
-        return cli_take_image_id(reader, value);
     case CLI_OPTION_REASON:
         cli->reason = value;
         break;
@@ -181,7 +269,7 @@ cli_read_option(struct cli_reader *reader, enum cli_option_id id, const char *va
         if (value != NULL) {
             return err_set(reader->err, ERR_USAGE, "option --%s takes no value", option->name);
         }
-        reader->seen |= 1U << id;
+        reader->seen |= CLI_SEEN(id);
         return cli_apply(reader, id, "");
     }
     if (value == NULL) {
@@ -194,10 +282,10 @@ cli_read_option(struct cli_reader *reader, enum cli_option_id id, const char *va
     if (*value == '\0') {
         return err_set(reader->err, ERR_USAGE, "option --%s has an empty value", option->name);
     }
-    if ((reader->seen & 1U << id) != 0) {
+    if ((reader->seen & CLI_SEEN(id)) != 0) {
         return err_set(reader->err, ERR_USAGE, "option --%s is given twice", option->name);
     }
-    reader->seen |= 1U << id;
+    reader->seen |= CLI_SEEN(id);
     return cli_apply(reader, id, value);
 }
 

@@ -18,7 +18,7 @@ struct cli_reader {
     int argc;
     char **argv;
     int at;
-    unsigned seen;      /* one bit per option */
+    uint64_t seen;      /* CLI_SEEN() of each option that was given */
     const char **words; /* command and arguments; room for argc of them */
     size_t word_count;
 };

@@ -16,7 +16,7 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
          ALL, 'c'},
     [CLI_OPTION_VERBOSE] = {"verbose", NULL, "say more; twice: everything", ALL, 'v'},
     [CLI_OPTION_JSON] = {"json", NULL, "the same as --format=json", PRINTS, '\0'},
-    [CLI_OPTION_FORMAT] = {"format", "FORMAT", "text or json", PRINTS, '\0'},
+    [CLI_OPTION_FORMAT] = {"format", "FORMAT", "text or json; list also knows csv", PRINTS, '\0'},
     [CLI_OPTION_HELP] = {"help", NULL, "this help, or that of a command", ALL, 'h'},
     [CLI_OPTION_VERSION] = {"version", NULL, "version of the program and of its libraries", ALL,
                             'V'},
@@ -24,17 +24,18 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
                             BIT(RUN) | BIT(ADOPT), 'n'},
     [CLI_OPTION_DAEMON] = {"daemon", "NAME", "the deploy daemon, by its name",
                            BIT(RUN) | BIT(PLAN) | BIT(OBSERVE) | BIT(ADOPT) | BIT(LIST) |
-                               BIT(SCHEDULE) | CHANGES,
+                               BIT(SHOW) | BIT(SCHEDULE) | CHANGES,
                            '\0'},
     [CLI_OPTION_APP] = {"app", "ID", "the ExApp, by its ID",
-                        BIT(RUN) | BIT(PLAN) | BIT(ADOPT) | BIT(LIST) | BIT(SCHEDULE) | CHANGES,
+                        BIT(RUN) | BIT(PLAN) | BIT(ADOPT) | BIT(LIST) | BIT(SHOW) | BIT(SCHEDULE) |
+                            CHANGES,
                         '\0'},
     [CLI_OPTION_MAX_JOBS] = {"max-jobs", "N", "work on at most N jobs; 0: no limit", BIT(RUN),
                              '\0'},
     [CLI_OPTION_STATE] = {"state", "STATE",
                           "only jobs in this state; open and final stand for several", BIT(LIST),
                           '\0'},
-    [CLI_OPTION_LIMIT] = {"limit", "N", "at most N jobs (default 50)", BIT(LIST), '\0'},
+    [CLI_OPTION_LIMIT] = {"limit", "N", "at most N jobs (default 50)", BIT(LIST) | BIT(SHOW), '\0'},
     [CLI_OPTION_EVENT] = {"event", "EVENT",
                           "why: uninstall, update, adopted or manual (the default)", BIT(SCHEDULE),
                           '\0'},
@@ -56,6 +57,14 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
                                   BIT(RUN), '\0'},
     [CLI_OPTION_FILE] = {"file", "FILE", "references in a file, one a line; - is standard input",
                          BIT(ADOPT), '\0'},
+    [CLI_OPTION_SINCE] =
+        {"since", "WHEN",
+         "only jobs that came or ended since: 24h, 7d, 2026-03-01, or a date and HH:MM", BIT(LIST),
+         '\0'},
+    [CLI_OPTION_SORT] =
+        {"sort", "ORDER",
+         "newest (the default), oldest, due, ended, size, state, app or daemon first", BIT(LIST),
+         '\0'},
 };
 
 static const struct cli_command_spec cli_commands[] = {
@@ -74,8 +83,13 @@ static const struct cli_command_spec cli_commands[] = {
     [CLI_LIST] =
         {"list", "", "lists jobs, newest first",
          "States: new, pending, claimed (together: open); removed, untagged, absent, in_use,\n"
-         "kept, cancelled, failed, unsupported, no_ref (together: final)."},
-    [CLI_SHOW] = {"show", "ID...", "shows all of a job, and what happens next", ""},
+         "kept, cancelled, failed, unsupported, no_ref (together: final).\n"
+         "Sorted by due, the most overdue come first; by ended or size, the last or largest.\n"
+         "CSV and JSON have every column, times in UTC and sizes in bytes."},
+    [CLI_SHOW] =
+        {"show", "ID... | --app ID", "tells the story of a job, and what happens next",
+         "By app: of all its jobs, newest first. Times are those of this host's zone; in JSON\n"
+         "they are UTC."},
     [CLI_SCHEDULE] =
         {"schedule", "--daemon NAME --app ID REFERENCE",
          "makes a job for an image, or merges with the open one for it",

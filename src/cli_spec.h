@@ -33,8 +33,13 @@ enum cli_option_id {
     CLI_OPTION_DAYS,
     CLI_OPTION_FILE,
     CLI_OPTION_MAX_INSTANCES,
+    CLI_OPTION_SINCE,
+    CLI_OPTION_SORT,
     CLI_OPTION_COUNT,
 };
+
+/* The bit of an option in the set of those that were given. */
+#define CLI_SEEN(id) (UINT64_C(1) << (id))
 
 struct cli_option {
     const char *name;     /* without the dashes */

@@ -70,6 +70,12 @@ ledger_list_args(const struct ledger_filter *filter, struct db_args *args)
         db_arg_array(args, &ids);
     }
     db_arg_int(args, filter->limit);
+    if (filter->since_s <= 0) {
+        db_arg_text(args, NULL);
+    } else {
+        db_arg_int(args, filter->since_s);
+    }
+    db_arg_text(args, filter->sort);
 }
 
 bool

@@ -66,9 +66,11 @@ struct ledger_filter {
     const int64_t *ids; /* NULL: all; id_count of them */
     size_t id_count;
     int64_t limit;
+    int64_t since_s;  /* only what came or ended so many seconds ago or later; 0: all */
+    const char *sort; /* see sql/queries/list_jobs.sql; NULL: newest first */
 };
 
-/* Newest first; ledger_job_at() reads the rows. db_result_free() the result. */
+/* ledger_job_at() reads the rows. db_result_free() the result. */
 bool ledger_list(struct db *db, const struct ledger_filter *filter, struct db_result **ret_result,
                  struct err *err) MUST_CHECK;
 void ledger_job_at(const struct db_result *result, int row, struct ledger_job *ret_job);

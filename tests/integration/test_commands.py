@@ -49,7 +49,7 @@ def test_version_names_commit_schema_and_libraries():
         (["sweep"], "there is no command 'sweep'"),
         (["run", "--nonsense"], "there is no option --nonsense"),
         (["list", "--limit", "x"], "option --limit needs a whole number from 1 to 1000000, not 'x'"),
-        (["show"], "command show needs numbers of jobs"),
+        (["show"], "command show needs numbers of jobs or --app"),
     ],
 )
 def test_usage_errors_name_the_thing_and_give_a_hint(arguments, words):
