@@ -17,6 +17,7 @@ LIBRARIES := libpq libcurl jansson inih
 SOURCES := \
 	src/buf.c \
 	src/cli.c \
+	src/cli_apply.c \
 	src/cli_help.c \
 	src/cli_reader.c \
 	src/cli_spec.c \
@@ -32,6 +33,7 @@ SOURCES := \
 	src/cmd_job_write.c \
 	src/cmd_fleet.c \
 	src/cmd_list.c \
+	src/cmd_metrics.c \
 	src/cmd_observe.c \
 	src/cmd_plan.c \
 	src/cmd_run.c \
@@ -39,6 +41,8 @@ SOURCES := \
 	src/cmd_session.c \
 	src/cmd_show.c \
 	src/cmd_status.c \
+	src/cmd_status_json.c \
+	src/cmd_status_nagios.c \
 	src/cmd_status_view.c \
 	src/cmd_version.c \
 	src/cmd_story.c \
@@ -69,6 +73,7 @@ SOURCES := \
 	src/log.c \
 	src/main.c \
 	src/mem.c \
+	src/metrics_out.c \
 	src/nextcloud.c \
 	src/printable.c \
 	src/probe.c \
@@ -359,6 +364,7 @@ install: bin/harpsweep
 	install -m 644 sql/*.sql $(SHARE)/harpsweep/sql
 	install -m 644 sql/migrations/*.sql $(SHARE)/harpsweep/sql/migrations
 	$(foreach page,$(MANUALS),$(call install_text,$(page),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))))
+	install -m 644 etc/harpsweep.rules.yml etc/harpsweep-dashboard.json $(SHARE)/harpsweep
 	$(foreach name,ini cron logrotate,$(call install_text,etc/harpsweep.$(name),$(SHARE)/harpsweep/harpsweep.$(name)))
 	$(if $(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system)
 	$(foreach unit,$(UNITS),$(call install_text,$(unit),$(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(unit))))

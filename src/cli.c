@@ -59,13 +59,44 @@ cli_decide_command(struct cli_reader *reader)
 static bool
 cli_check_format(const struct cli_reader *reader)
 {
+    static const struct {
+        enum cli_format format;
+        const char *name;
+        enum cli_command command;
+    } special[] = {
+        {CLI_FORMAT_CSV, "csv", CLI_LIST},
+        {CLI_FORMAT_PROMETHEUS, "prometheus", CLI_STATUS},
+        {CLI_FORMAT_NAGIOS, "nagios", CLI_STATUS},
+    };
     const struct cli *cli = reader->cli;
 
-    if (cli->format == CLI_FORMAT_CSV && cli->command != CLI_LIST) {
-        (void)err_set(reader->err, ERR_USAGE, "command %s has no --format=csv",
-                      cli_command_name(cli->command));
-        return err_hint(reader->err,
-                        "'harpsweep list --format=csv' has; --json prints all there is");
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+        if (cli->format == special[i].format && cli->command != special[i].command) {
+            (void)err_set(reader->err, ERR_USAGE, "command %s has no --format=%s",
+                          cli_command_name(cli->command), special[i].name);
+            return err_hint(reader->err, "'harpsweep %s --format=%s' has",
+                            cli_command_name(special[i].command), special[i].name);
+        }
+    }
+    return true;
+}
+
+static bool
+cli_check_thresholds(const struct cli_reader *reader)
+{
+    const struct cli *cli = reader->cli;
+    const struct {
+        const char *name;
+        const struct cli_thresholds *thresholds;
+    } pairs[] = {{"lag", &cli->lag}, {"failed", &cli->failed}, {"stopped", &cli->stopped}};
+
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if (pairs[i].thresholds->critical < pairs[i].thresholds->warning) {
+            return err_set(reader->err, ERR_USAGE,
+                           "option --critical-%s is less than --warning-%s: nothing would be a "
+                           "warning",
+                           pairs[i].name, pairs[i].name);
+        }
     }
     return true;
 }
@@ -89,7 +120,7 @@ cli_check_options(const struct cli_reader *reader)
                             cli_command_name(command));
         }
     }
-    return cli_check_format(reader);
+    return cli_check_format(reader) && cli_check_thresholds(reader);
 }
 
 static bool
@@ -215,6 +246,9 @@ cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err)
                       .max_jobs = -1,
                       .limit = -1,
                       .days = -1,
+                      .lag = {3600, 6 * 3600},
+                      .failed = {0, 10},
+                      .stopped = {600, 6 * 3600},
                       .max_instances = -1};
     struct cli_reader reader = {.cli = &cli, .err = err, .argc = argc, .argv = argv};
     bool done;

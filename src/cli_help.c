@@ -13,9 +13,9 @@ cli_print_option(const struct cli_option *option)
     (void)snprintf(name, sizeof name, "--%s%s%s", option->name, option->argument == NULL ? "" : " ",
                    option->argument == NULL ? "" : option->argument);
     if (option->letter != '\0') {
-        (void)printf("  -%c, %-17s %s\n", option->letter, name, option->help);
+        (void)printf("  -%c, %-23s %s\n", option->letter, name, option->help);
     } else {
-        (void)printf("      %-17s %s\n", name, option->help);
+        (void)printf("      %-23s %s\n", name, option->help);
     }
 }
 

@@ -12,11 +12,12 @@
 static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
     [CLI_OPTION_CONFIG] =
         {"config", "PATH",
-         "settings file, or a folder of them; else $HARPSWEEP_CONFIG, else " CLI_DEFAULT_CONFIG,
-         ALL, 'c'},
+         "settings file or folder of them; else $HARPSWEEP_CONFIG, else " CLI_DEFAULT_CONFIG, ALL,
+         'c'},
     [CLI_OPTION_VERBOSE] = {"verbose", NULL, "say more; twice: everything", ALL, 'v'},
     [CLI_OPTION_JSON] = {"json", NULL, "the same as --format=json", PRINTS, '\0'},
-    [CLI_OPTION_FORMAT] = {"format", "FORMAT", "text or json; list also knows csv", PRINTS, '\0'},
+    [CLI_OPTION_FORMAT] = {"format", "FORMAT",
+                           "text or json; list: csv; status: prometheus, nagios", PRINTS, '\0'},
     [CLI_OPTION_HELP] = {"help", NULL, "this help, or that of a command", ALL, 'h'},
     [CLI_OPTION_VERSION] = {"version", NULL, "version of the program and of its libraries", ALL,
                             'V'},
@@ -65,6 +66,21 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
         {"sort", "ORDER",
          "newest (the default), oldest, due, ended, size, state, app or daemon first", BIT(LIST),
          '\0'},
+    [CLI_OPTION_WARNING_LAG] = {"warning-lag", "TIME",
+                                "nagios: work may be due for so long (default 1h)", BIT(STATUS),
+                                '\0'},
+    [CLI_OPTION_CRITICAL_LAG] = {"critical-lag", "TIME", "the same before it is critical (6h)",
+                                 BIT(STATUS), '\0'},
+    [CLI_OPTION_WARNING_FAILED] = {"warning-failed", "N",
+                                   "nagios: so many jobs may be failed (default 0)", BIT(STATUS),
+                                   '\0'},
+    [CLI_OPTION_CRITICAL_FAILED] = {"critical-failed", "N", "the same before it is critical (10)",
+                                    BIT(STATUS), '\0'},
+    [CLI_OPTION_WARNING_STOPPED] = {"warning-stopped", "TIME",
+                                    "nagios: a daemon may be stopped for so long (default 10m)",
+                                    BIT(STATUS), '\0'},
+    [CLI_OPTION_CRITICAL_STOPPED] = {"critical-stopped", "TIME",
+                                     "the same before it is critical (6h)", BIT(STATUS), '\0'},
 };
 
 static const struct cli_command_spec cli_commands[] = {
@@ -108,7 +124,11 @@ static const struct cli_command_spec cli_commands[] = {
          "name:tag, name@digest or an ID; 'docker images --no-trunc --format {{.ID}}' on the "
          "Docker\n"
          "host lists them. What a container uses is refused by Docker, as with every job."},
-    [CLI_STATUS] = {"status", "", "tells how it goes; exit 1 where somebody has to look", ""},
+    [CLI_STATUS] =
+        {"status", "", "tells how it goes; exit 1 where somebody has to look",
+         "As prometheus: metrics, for a collector that runs the command; see metrics_file for "
+         "another\n"
+         "way. As nagios: a plugin's line and exit code (0 to 3), with the thresholds below."},
     [CLI_CHECK] =
         {"check", "", "tests settings, database and daemons, and tells what to do",
          "Deletes nothing. With -v also shows every setting in force.\n"

@@ -52,6 +52,9 @@ main_run_one(const struct cli *cli)
         return cmd_check(cli);
     }
     if (!conf_load(cli->config_path, &conf, &err)) {
+        if (cli->format == CLI_FORMAT_NAGIOS) {
+            return cmd_status_unknown(&err);
+        }
         log_err(&err);
         return err_exit_code(err.kind);
     }

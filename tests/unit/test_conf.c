@@ -207,8 +207,6 @@ static const struct {
     {"[cleanup]\nkeep = a\xff\n", ":8: not UTF-8"},
     {"[cleanup]\nkeep_previous = 101\n",
      ":8: [cleanup] keep_previous: 101 is out of range: 0 to 100"},
-    {"[run]\nmetrics_file = /x\n",
-     ":8: [run] metrics_file: this version supports only leaving it out"},
     {"[daemon:e]\nurl = ftp://x\n",
      ":8: [daemon:e] url: \"ftp://x\" is not http://HOST[:PORT] or https://HOST[:PORT]"},
     {"[daemon:e]\nurl = http://\n",
