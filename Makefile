@@ -36,6 +36,7 @@ SOURCES := \
 	src/cmd_metrics.c \
 	src/cmd_observe.c \
 	src/cmd_plan.c \
+	src/cmd_psql.c \
 	src/cmd_run.c \
 	src/cmd_schedule.c \
 	src/cmd_session.c \
@@ -80,6 +81,7 @@ SOURCES := \
 	src/reply.c \
 	src/reply_text.c \
 	src/roster.c \
+	src/share.c \
 	src/sig.c \
 	src/sqlstate.c \
 	src/survey.c \

@@ -52,6 +52,7 @@ struct cli {
     int verbosity;            /* number of -v */
     enum cli_format format;   /* --json, --format=… */
     bool dry_run;
+    bool fix_hints;
     const char *daemon;            /* --daemon; NULL: all */
     const char *app;               /* --app; NULL: all */
     const char *state;             /* --state; NULL: all */

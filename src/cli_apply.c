@@ -278,6 +278,9 @@ cli_apply_flag(struct cli *cli, enum cli_option_id id)
     case CLI_OPTION_DRY_RUN:
         cli->dry_run = true;
         break;
+    case CLI_OPTION_FIX_HINTS:
+        cli->fix_hints = true;
+        break;
     case CLI_OPTION_NOW:
         cli->choice = "now";
         break;

@@ -81,6 +81,8 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
                                     BIT(STATUS), '\0'},
     [CLI_OPTION_CRITICAL_STOPPED] = {"critical-stopped", "TIME",
                                      "the same before it is critical (6h)", BIT(STATUS), '\0'},
+    [CLI_OPTION_FIX_HINTS] = {"fix-hints", NULL, "print the next command to type for each problem",
+                              BIT(CHECK), '\0'},
 };
 
 static const struct cli_command_spec cli_commands[] = {

@@ -77,6 +77,32 @@ db_connect(struct db *db, struct err *err)
     return err_hint(err, "compare [database] conninfo with what psql needs to connect");
 }
 
+static char *
+db_find_part(const PQconninfoOption *options, const char *keyword)
+{
+    for (; options != NULL && options->keyword != NULL; options++) {
+        if (strcmp(options->keyword, keyword) == 0 && options->val != NULL) {
+            return mem_strdup(options->val);
+        }
+    }
+    return NULL;
+}
+
+char *
+db_conninfo_part(const char *conninfo, const char *keyword)
+{
+    PQconninfoOption *given = PQconninfoParse(conninfo, NULL);
+    PQconninfoOption *defaults = given == NULL ? NULL : PQconndefaults();
+    char *value = db_find_part(given, keyword);
+
+    if (value == NULL) {
+        value = db_find_part(defaults, keyword);
+    }
+    PQconninfoFree(given);
+    PQconninfoFree(defaults);
+    return value;
+}
+
 static bool
 db_check_conninfo(const char *conninfo, struct err *err)
 {
