@@ -40,6 +40,10 @@ SOURCES := \
 	src/cmd_run.c \
 	src/cmd_schedule.c \
 	src/cmd_session.c \
+	src/cmd_setup.c \
+	src/cmd_setup_ask.c \
+	src/cmd_setup_file.c \
+	src/cmd_setup_sql.c \
 	src/cmd_show.c \
 	src/cmd_status.c \
 	src/cmd_status_json.c \
@@ -76,6 +80,9 @@ SOURCES := \
 	src/mem.c \
 	src/metrics_out.c \
 	src/nextcloud.c \
+	src/phpconf.c \
+	src/phpconf_conninfo.c \
+	src/phpconf_others.c \
 	src/printable.c \
 	src/probe.c \
 	src/reply.c \

@@ -201,6 +201,33 @@ cli_read_adopt(const struct cli_reader *reader)
     return true;
 }
 
+/* The name of a role that needs no quotes anywhere, and values that fit on a line of the settings.
+ */
+static bool
+cli_check_setup(const struct cli_reader *reader)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    const struct cli *cli = reader->cli;
+    const char *const lines[] = {cli->conninfo, cli->key_file};
+
+    if (cli->nextcloud != NULL && cli->conninfo != NULL) {
+        return err_set(reader->err, ERR_USAGE,
+                       "only one of --nextcloud and --conninfo can be given");
+    }
+    if (cli->user != NULL &&
+        (strspn(cli->user, plain) != strlen(cli->user) || strlen(cli->user) > 63)) {
+        (void)err_set(reader->err, ERR_USAGE, "option --user does not take '%s'", cli->user);
+        return err_hint(reader->err, "letters, digits, '_', '.' and '-', at most 63");
+    }
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        if (lines[i] != NULL && strpbrk(lines[i], "\r\n") != NULL) {
+            return err_set(reader->err, ERR_USAGE, "option --%s is more than one line",
+                           i == 0 ? "conninfo" : "key-file");
+        }
+    }
+    return true;
+}
+
 static bool
 cli_read_arguments(const struct cli_reader *reader)
 {
@@ -223,6 +250,7 @@ cli_read_arguments(const struct cli_reader *reader)
     case CLI_LIST:
     case CLI_STATUS:
     case CLI_CHECK:
+    case CLI_SETUP:
     case CLI_SETTINGS:
         break;
     }
@@ -230,7 +258,7 @@ cli_read_arguments(const struct cli_reader *reader)
         return err_set(reader->err, ERR_USAGE, "command %s takes no argument '%s'",
                        cli_command_name(reader->cli->command), reader->words[1]);
     }
-    return true;
+    return reader->cli->command != CLI_SETUP || cli_check_setup(reader);
 }
 
 bool

@@ -28,6 +28,7 @@ enum cli_command {
     CLI_ADOPT,
     CLI_STATUS,
     CLI_CHECK,
+    CLI_SETUP,
     CLI_SETTINGS, /* only as the subject of a help */
 };
 
@@ -72,7 +73,15 @@ struct cli {
     struct cli_thresholds failed;  /* jobs */
     struct cli_thresholds stopped; /* seconds that a daemon may be stopped */
     const char *file;              /* --file; NULL: none; "-": standard input */
-    const char **refs;             /* image references; ref_count of them */
+    const char *nextcloud;         /* setup: --nextcloud; NULL: not given, as the next four */
+    const char *conninfo;
+    const char *user;
+    const char *key_file;
+    const char *admin;
+    bool yes;
+    bool force;
+    bool print_sql;
+    const char **refs; /* image references; ref_count of them */
     size_t ref_count;
     int64_t *ids; /* job ids; id_count of them */
     size_t id_count;
@@ -106,6 +115,8 @@ int cmd_status(const struct cli *cli, const struct conf *conf);
 int cmd_status_unknown(const struct err *err); /* --format=nagios: nothing could be asked */
 int cmd_version(void);
 int cmd_check(const struct cli *cli); /* reads the settings itself, to report on them */
+
+int cmd_setup(const struct cli *cli);
 
 /* The same over a folder of settings files; one does it for one of them (check, plan, status, a dry
  * run), with config_path set to it. */

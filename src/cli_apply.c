@@ -231,6 +231,16 @@ cli_text_of(struct cli *cli, enum cli_option_id id)
         return &cli->reason;
     case CLI_OPTION_FILE:
         return &cli->file;
+    case CLI_OPTION_NEXTCLOUD:
+        return &cli->nextcloud;
+    case CLI_OPTION_CONNINFO:
+        return &cli->conninfo;
+    case CLI_OPTION_USER:
+        return &cli->user;
+    case CLI_OPTION_KEY_FILE:
+        return &cli->key_file;
+    case CLI_OPTION_ADMIN:
+        return &cli->admin;
     default:
         return NULL;
     }
@@ -280,6 +290,15 @@ cli_apply_flag(struct cli *cli, enum cli_option_id id)
         break;
     case CLI_OPTION_FIX_HINTS:
         cli->fix_hints = true;
+        break;
+    case CLI_OPTION_YES:
+        cli->yes = true;
+        break;
+    case CLI_OPTION_FORCE:
+        cli->force = true;
+        break;
+    case CLI_OPTION_PRINT_SQL:
+        cli->print_sql = true;
         break;
     case CLI_OPTION_NOW:
         cli->choice = "now";

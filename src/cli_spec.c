@@ -83,6 +83,25 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
                                      "the same before it is critical (6h)", BIT(STATUS), '\0'},
     [CLI_OPTION_FIX_HINTS] = {"fix-hints", NULL, "print the next command to type for each problem",
                               BIT(CHECK), '\0'},
+    [CLI_OPTION_NEXTCLOUD] = {"nextcloud", "PATH",
+                              "Nextcloud's folder or its config.php, which is read and never run",
+                              BIT(SETUP), '\0'},
+    [CLI_OPTION_CONNINFO] = {"conninfo", "TEXT",
+                             "instead: a connection string for runs, as libpq takes it", BIT(SETUP),
+                             '\0'},
+    [CLI_OPTION_USER] = {"user", "NAME", "the database's role for runs (default harpsweep)",
+                         BIT(SETUP), '\0'},
+    [CLI_OPTION_KEY_FILE] = {"key-file", "FILE",
+                             "HaRP's shared key (default: harp.key beside the settings)",
+                             BIT(SETUP), '\0'},
+    [CLI_OPTION_ADMIN] = {"admin", "TEXT",
+                          "connection string for psql (default: as the user postgres)", BIT(SETUP),
+                          '\0'},
+    [CLI_OPTION_YES] = {"yes", NULL, "do it, without a question", BIT(SETUP), 'y'},
+    [CLI_OPTION_FORCE] = {"force", NULL, "replace a settings file that is there", BIT(SETUP), '\0'},
+    [CLI_OPTION_PRINT_SQL] = {"print-sql", NULL,
+                              "print the SQL that installs the schema, nothing else", BIT(SETUP),
+                              '\0'},
 };
 
 static const struct cli_command_spec cli_commands[] = {
@@ -135,6 +154,11 @@ static const struct cli_command_spec cli_commands[] = {
         {"check", "", "tests settings, database and daemons, and tells what to do",
          "Deletes nothing. With -v also shows every setting in force.\n"
          "Exit 78: settings, schema or privileges; 69: no database; 1: a daemon is unwell."},
+    [CLI_SETUP] =
+        {"setup", "", "installs the schema and writes the settings, asking or by flags",
+         "Finds Nextcloud's database in config.php, lists the deploy daemons in it, and shows what "
+         "it\n"
+         "would do; only --yes, or a yes to its question, does it. psql does the installing."},
     [CLI_SETTINGS] = {"settings", "", "", ""},
 };
 

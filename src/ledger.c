@@ -287,6 +287,19 @@ ledger_ask_intake(struct db *db, struct db_result **ret_result, struct err *err)
 }
 
 bool
+ledger_setup_daemons(struct db *db, const char *prefix, struct db_result **ret_result,
+                     struct err *err)
+{
+    struct db_args args = {.count = 0};
+    bool done;
+
+    db_arg_text(&args, prefix);
+    done = db_query(db, SQL_SETUP_DAEMONS, &args, ret_result, err);
+    db_args_clear(&args);
+    return done;
+}
+
+bool
 ledger_plan(struct db *db, const struct ledger_plan *plan, struct db_result **ret_result,
             struct err *err)
 {

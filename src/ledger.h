@@ -267,6 +267,18 @@ enum {
 };
 bool ledger_ask_intake(struct db *db, struct db_result **ret_result, struct err *err) MUST_CHECK;
 
+/* AppAPI's daemons as Nextcloud's own user reads them; see sql/queries/setup_daemons.sql. */
+enum {
+    LEDGER_SETUP_SCHEMA,
+    LEDGER_SETUP_NAME,
+    LEDGER_SETUP_DEPLOY_ID,
+    LEDGER_SETUP_PROTOCOL,
+    LEDGER_SETUP_HOST,
+    LEDGER_SETUP_PORT,
+};
+bool ledger_setup_daemons(struct db *db, const char *prefix, struct db_result **ret_result,
+                          struct err *err) MUST_CHECK;
+
 /* The schema's version. */
 bool ledger_ask_version(struct db *db, int64_t *ret_version, struct err *err) MUST_CHECK;
 

@@ -78,6 +78,7 @@ check_arguments(const struct cli *cli)
     case CLI_LIST:
     case CLI_STATUS:
     case CLI_CHECK:
+    case CLI_SETUP:
         FUZZ_CHECK(cli->id_count == 0 && cli->image_ref == NULL, "arguments");
         return;
     }
