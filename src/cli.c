@@ -141,8 +141,10 @@ cli_read_ids(const struct cli_reader *reader)
     cli->ids = mem_alloc(reader->word_count, sizeof *cli->ids);
     for (size_t i = 1; i < reader->word_count; i++) {
         if (!cli_parse_number(reader->words[i], 1, INT64_MAX, &cli->ids[cli->id_count])) {
-            return err_set(reader->err, ERR_USAGE, "'%s' is not the number of a job",
-                           reader->words[i]);
+            (void)err_set(reader->err, ERR_USAGE, "'%s' is not the number of a job",
+                          reader->words[i]);
+            return err_hint(reader->err, "'harpsweep list' shows the numbers; by app: --app %s",
+                            reader->words[i]);
         }
         cli->id_count++;
     }
@@ -274,9 +276,9 @@ cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err)
                       .max_jobs = -1,
                       .limit = -1,
                       .days = -1,
-                      .lag = {3600, 6 * 3600},
+                      .lag = {3600, 21600},
                       .failed = {0, 10},
-                      .stopped = {600, 6 * 3600},
+                      .stopped = {600, 21600},
                       .max_instances = -1};
     struct cli_reader reader = {.cli = &cli, .err = err, .argc = argc, .argv = argv};
     bool done;

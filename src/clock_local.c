@@ -83,8 +83,8 @@ clock_parse_utc(const char *text, int64_t *ret_seconds)
     if (strcmp(text, "Z") != 0) {
         return false;
     }
-    *ret_seconds =
-        clock_days(&civil) * 86400 + civil.hour * 3600 + civil.minute * 60 + civil.second;
+    *ret_seconds = clock_days(&civil) * 86400 + INT64_C(3600) * civil.hour +
+                   INT64_C(60) * civil.minute + civil.second;
     return true;
 }
 

@@ -64,7 +64,7 @@ cmd_check_settings(struct check_report *report, const struct conf *conf, bool ve
     if (!conf->enabled) {
         check_fix_edit(report, conf->path);
         check_warning(report, cmd_check_settings_subject, "enabled = yes",
-                      "cleanup is disabled: only jobs with choice now are worked on");
+                      "cleanup is disabled: only jobs with choice 'now' are worked on");
     }
     if (!conf->verify) {
         check_fix_edit(report, conf->path);
@@ -164,7 +164,7 @@ cmd_check_fix_settings(struct check_report *report, const char *path, const stru
 
     if (access(path, F_OK) != 0 && errno == ENOENT) {
         check_fix(report, "%sharpsweep setup -c %s", prefix, word);
-    } else if (strncmp(err->hint, "chmod ", 6) == 0) {
+    } else if (strncmp(err->hint, "chmod ", 6) == 0 || strncmp(err->hint, "chown ", 6) == 0) {
         /* Up to the other way that some of them name. */
         check_fix(report, "%s%.*s", prefix, (int)strcspn(err->hint, ","), err->hint);
     } else {

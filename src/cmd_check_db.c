@@ -70,7 +70,7 @@ cmd_check_privileges(struct check_report *report, struct db *db, const struct db
         check_fix_sql(report, exists ? remedy : "install.sql");
         if (!exists) {
             check_error(report, cmd_check_subject, EXIT_CODE_CONFIG, "psql -f sql/install.sql",
-                        "the schema is damaged: %s is not there to be granted", text);
+                        "the schema is damaged: nothing is there to grant %s", text);
         } else if (strcmp(purpose, "run") == 0) {
             check_error(report, cmd_check_subject, EXIT_CODE_CONFIG, remedy,
                         "runs lack the privilege %s", text);

@@ -52,7 +52,8 @@ cmd_check_watched(struct check_report *report, const struct conf *conf,
         check_fix_edit(report, conf->path);
         check_warning(report, cmd_check_subject,
                       "correct the settings, or install with -v prefix and -v nextcloud_schema",
-                      "the settings say %s.%sex_apps", conf->nextcloud_schema, conf->table_prefix);
+                      "the settings say %s.%sex_apps, which is another table",
+                      conf->nextcloud_schema, conf->table_prefix);
     }
     if (triggers < CMD_CHECK_TRIGGERS) {
         check_fix_sql(report, "intake_appapi.sql");
@@ -65,8 +66,8 @@ cmd_check_watched(struct check_report *report, const struct conf *conf,
     if (db_bool(state, 0, LEDGER_NEXTCLOUD_CLEANS_UP) && !notes_jobs) {
         check_fix_sql(report, "intake_appapi_jobs.sql");
         check_warning(report, cmd_check_subject, "psql -f sql/intake_appapi_jobs.sql",
-                      "this AppAPI cleans up images by itself: with its choice to keep one unknown "
-                      "here, harpsweep would delete that image");
+                      "this AppAPI cleans up images by itself, and harpsweep is not told: an image "
+                      "that somebody chose to keep would be deleted");
     } else if (notes_jobs) {
         check_ok(report, cmd_check_subject,
                  "AppAPI cleans up by itself, and harpsweep verifies what it queues");

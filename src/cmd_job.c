@@ -1,6 +1,7 @@
 #include "cmd_job.h"
 
 #include "clock.h"
+#include "log.h"
 #include "printable.h"
 #include "table.h"
 
@@ -149,4 +150,27 @@ cmd_job_color(const struct ledger_job *job)
         return COLOR_GOOD;
     }
     return job->is_open && *job->hold_reason != '\0' ? COLOR_WARNING : COLOR_NONE;
+}
+
+void
+cmd_job_log_missing(int64_t id)
+{
+    struct err err;
+
+    (void)err_set(&err, ERR_USAGE, "there is no job %" PRId64, id);
+    (void)err_hint(&err, "'harpsweep list' shows the numbers; finished jobs go after history_days");
+    log_err(&err);
+}
+
+void
+cmd_job_log_none(const char *app, const char *daemon, const char *which)
+{
+    struct err err;
+
+    (void)err_set(&err, ERR_USAGE, "app %s has no job%s%s%s%s", app,
+                  daemon == NULL ? "" : " on daemon ", daemon == NULL ? "" : daemon,
+                  *which == '\0' ? "" : " ", which);
+    (void)err_hint(
+        &err, "'harpsweep show --app %s' shows all that it has, 'harpsweep list' all jobs", app);
+    log_err(&err);
 }

@@ -27,6 +27,10 @@ void cmd_job_say(const char *format, ...) PRINTF_LIKE(1, 2);
 /* A moment of a query in the reader's zone; anything else ("infinity") as it is. */
 const char *cmd_job_moment(const char *utc, char ret_text[CLOCK_LOCAL_SIZE]);
 
+/* Says that there is no such job, or that an app has none (which: "that is still open", …). */
+void cmd_job_log_missing(int64_t id);
+void cmd_job_log_none(const char *app, const char *daemon, const char *which);
+
 /* What happens to the job next, in a sentence that ends without a newline, printable. */
 void cmd_job_print_next(const struct ledger_job *job, const struct cmd_session *session);
 

@@ -43,7 +43,8 @@ cmd_session_attach(const struct conf *conf, struct db *db, struct cmd_session *r
     ret_session->roster = roster_new(conf);
     if (!roster_load(ret_session->roster, ret_session->db, &ret_session->nextcloud, &cause) ||
         (conf->follow_nextcloud && !cmd_session_follow(ret_session, &cause))) {
-        log_warning("what Nextcloud's tables say is not known: %s", cause.text);
+        log_warning("Nextcloud's tables could not be read, the settings alone count: %s",
+                    cause.text);
     }
 }
 

@@ -149,7 +149,7 @@ cmd_show_numbers(struct show *show, const struct cli *cli, const struct db_resul
         int row = cmd_show_find(result, cli->ids[i]);
 
         if (row < 0) {
-            log_error("there is no job %" PRId64, cli->ids[i]);
+            cmd_job_log_missing(cli->ids[i]);
             code = EXIT_CODE_ATTENTION;
         } else {
             cmd_show_row(show, result, row);
@@ -165,8 +165,7 @@ cmd_show_app(struct show *show, const struct cli *cli, const struct db_result *r
         cmd_show_row(show, result, row);
     }
     if (db_rows(result) == 0) {
-        log_error("app %s has no job%s%s", cli->app, cli->daemon == NULL ? "" : " on daemon ",
-                  cli->daemon == NULL ? "" : cli->daemon);
+        cmd_job_log_none(cli->app, cli->daemon, "");
         return EXIT_CODE_ATTENTION;
     }
     return EXIT_CODE_OK;

@@ -23,7 +23,9 @@ nagios_print(const char *before, const char *text, const char *after)
     char *printable = printable_dup(text);
 
     for (char *at = printable; *at != '\0'; at++) {
-        *at = *at == '|' ? '/' : *at;
+        if (*at == '|') {
+            *at = '/';
+        }
     }
     (void)printf("%s%s%s", before, printable, after);
     mem_free(printable);

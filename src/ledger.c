@@ -30,9 +30,11 @@ ledger_check_version(int64_t version, struct err *err)
     (void)err_set(err, ERR_SCHEMA,
                   "schema harpsweep has version %" PRId64 ", this program needs version %d",
                   version, HARPSWEEP_SCHEMA_VERSION);
-    return err_hint(err, version < HARPSWEEP_SCHEMA_VERSION
-                             ? "upgrade it: psql -f sql/install.sql"
-                             : "install the harpsweep that belongs to the schema");
+    return err_hint(
+        err, version < HARPSWEEP_SCHEMA_VERSION
+                 ? "upgrade it: psql -f sql/install.sql; 'harpsweep check --fix-hints' "
+                   "prints the whole command"
+                 : "install the harpsweep that belongs to the schema, or the one that upgraded it");
 }
 
 bool

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Nextcloud's are a few kilobytes. */
-#define PHPCONF_SIZE_MAX (1024 * 1024)
+#define PHPCONF_SIZE_MAX 1048576
 #define PHPCONF_DEPTH_MAX 32
 
 struct phpconf_reader {

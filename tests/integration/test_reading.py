@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from harness.program import PROGRAM
+from harness.program import PROGRAM, ROOT
 from harness.rows import ID, claim, finish, one, schedule
 from harness.terminal import on_terminal, width
 
@@ -216,3 +216,16 @@ def test_show_by_app(program, connection, rows):
     assert [row["id"] for row in program("--json", "show", "--app", "two", "--daemon", DAEMON).json] == [rows["failed"]]
     done = program("show", "--app", "nobody", "--daemon", "x", code=1)
     assert "app nobody has no job on daemon x" in done.err and done.out == ""
+
+
+def test_the_readme_tells_every_member_of_json(program, connection):
+    """What other programs may rely on."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("### Commands")[2].partition("### Monitoring")[0]
+    schedule(connection, DAEMON)
+    for name in set(program("--json", "status").json) | set(program("--json", "check").json):
+        assert f"`{name}`" in section, name
+    for name in program("--json", "check").json["checks"][0]:
+        assert f"`{name}`" in section, name
+    columns = {column.name for column in connection.execute("select * from harpsweep.job").description}
+    assert set(program("--json", "list").json[0]) == columns - {"claim_token"}

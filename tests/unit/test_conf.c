@@ -298,7 +298,7 @@ test_whole_files(void **state)
     assert_string_equal(err.text + strlen(file_path), ": larger than 1 MiB");
     mem_free(text);
     assert_false(conf_load(folder, &conf, &err));
-    assert_string_equal(err.text + strlen(folder), ": not a regular file");
+    assert_string_equal(err.text + strlen(folder), ": is a folder");
     assert_false(conf_load("/nowhere/harpsweep.ini", &conf, &err));
     assert_string_equal(err.text, "/nowhere/harpsweep.ini: No such file or directory");
     /* A byte order mark and CRLF are how a Windows editor leaves a file. */
