@@ -82,8 +82,10 @@ cmd_list_print(const struct cli *cli, const struct ledger_filter *filter,
     } else {
         cmd_list_print_table(result);
     }
-    /* Whoever takes a part for the whole decides on it. */
-    if (db_rows(result) == filter->limit && cli->limit < 0) {
+    if (db_rows(result) == filter->limit && cli->limit > 0) {
+        log_info("there may be more: --limit %" PRId64 " shows so many", filter->limit * 2);
+    } else if (db_rows(result) == filter->limit) {
+        /* Nobody asked for a part, and whoever takes it for the whole decides on it. */
         log_warning("these are the first %" PRId64 "; there may be more: --limit N shows N of them",
                     filter->limit);
     }

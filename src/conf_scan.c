@@ -73,7 +73,7 @@ conf_read_file(struct conf_scan *scan, struct err *err)
 
         (void)err_set(err, ERR_CONFIG, "%s: %s", scan->path, strerror(errno));
         return err_hint(
-            err, forbidden ? "as the user that cron runs it as: sudo -u harpsweep harpsweep ..."
+            err, forbidden ? "as the user that cron runs it as: sudo -u harpsweep harpsweep check"
                            : "'harpsweep setup' writes one; -c FILE or $HARPSWEEP_CONFIG names "
                              "another");
     }

@@ -119,7 +119,7 @@ keyfile_read(const char *path, char **ret_key, struct err *err)
         (void)err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
         (void)err_hint(err, forbidden
                                 ? "as the user that cron runs it as: sudo -u harpsweep "
-                                  "harpsweep ..."
+                                  "harpsweep check"
                                 : "HaRP's HP_SHARED_KEY belongs in it; nobody else may read it "
                                   "(mode 600)");
     } else if (keyfile_check(path, &info, err)) {
