@@ -25,7 +25,8 @@ def test_no_message_changes_unread():
 def test_messages_are_written_alike():
     for line in listed():
         _, kind, words = line.split(": ", 2)
-        assert not words.endswith("."), line
+        # Tables also hold what HaRP and Docker say.
+        assert kind == "table" or not words.endswith("."), line
         if kind in ("error", "warning"):
             # A name or a number may come first; what is a word begins in lower case.
             first = re.match(r"[A-Z][a-z]+\b", words)
