@@ -17,10 +17,12 @@ LIBRARIES := libpq libcurl jansson inih
 SOURCES := \
 	src/buf.c \
 	src/cli.c \
+	src/cli_apply.c \
 	src/cli_help.c \
 	src/cli_reader.c \
 	src/cli_spec.c \
 	src/clock.c \
+	src/clock_local.c \
 	src/cmd_adopt.c \
 	src/cmd_change.c \
 	src/cmd_check.c \
@@ -28,22 +30,34 @@ SOURCES := \
 	src/cmd_check_nextcloud.c \
 	src/cmd_check_report.c \
 	src/cmd_job.c \
+	src/cmd_job_write.c \
 	src/cmd_fleet.c \
 	src/cmd_list.c \
+	src/cmd_metrics.c \
 	src/cmd_observe.c \
 	src/cmd_plan.c \
+	src/cmd_psql.c \
 	src/cmd_run.c \
 	src/cmd_schedule.c \
 	src/cmd_session.c \
+	src/cmd_setup.c \
+	src/cmd_setup_ask.c \
+	src/cmd_setup_file.c \
+	src/cmd_setup_sql.c \
 	src/cmd_show.c \
 	src/cmd_status.c \
+	src/cmd_status_json.c \
+	src/cmd_status_nagios.c \
 	src/cmd_status_view.c \
 	src/cmd_version.c \
+	src/cmd_story.c \
+	src/color.c \
 	src/conf.c \
 	src/conf_complete.c \
 	src/conf_options.c \
 	src/conf_scan.c \
 	src/conf_show.c \
+	src/csv_out.c \
 	src/db.c \
 	src/db_args.c \
 	src/db_exchange.c \
@@ -64,12 +78,17 @@ SOURCES := \
 	src/log.c \
 	src/main.c \
 	src/mem.c \
+	src/metrics_out.c \
 	src/nextcloud.c \
+	src/phpconf.c \
+	src/phpconf_conninfo.c \
+	src/phpconf_others.c \
 	src/printable.c \
 	src/probe.c \
 	src/reply.c \
 	src/reply_text.c \
 	src/roster.c \
+	src/share.c \
 	src/sig.c \
 	src/sqlstate.c \
 	src/survey.c \
@@ -83,6 +102,7 @@ SOURCES := \
 	src/sweep_news.c \
 	src/sweep_record.c \
 	src/table.c \
+	src/table_print.c \
 	src/verdict.c \
 	src/verdict_container.c \
 	src/verdict_inspect.c \
@@ -353,6 +373,7 @@ install: bin/harpsweep
 	install -m 644 sql/*.sql $(SHARE)/harpsweep/sql
 	install -m 644 sql/migrations/*.sql $(SHARE)/harpsweep/sql/migrations
 	$(foreach page,$(MANUALS),$(call install_text,$(page),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))))
+	install -m 644 etc/harpsweep.rules.yml etc/harpsweep-dashboard.json $(SHARE)/harpsweep
 	$(foreach name,ini cron logrotate,$(call install_text,etc/harpsweep.$(name),$(SHARE)/harpsweep/harpsweep.$(name)))
 	$(if $(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system)
 	$(foreach unit,$(UNITS),$(call install_text,$(unit),$(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(unit))))

@@ -22,7 +22,7 @@ static bool
 cli_decide_command(struct cli_reader *reader)
 {
     struct cli *cli = reader->cli;
-    bool help = (reader->seen & 1U << CLI_OPTION_HELP) != 0;
+    bool help = (reader->seen & CLI_SEEN(CLI_OPTION_HELP)) != 0;
 
     if (reader->word_count > 0 && !cli_find_command(reader, reader->words[0], &cli->command)) {
         return false;
@@ -38,7 +38,7 @@ cli_decide_command(struct cli_reader *reader)
         reader->word_count = 1;
     } else if (reader->word_count == 0 && help) {
         cli->command = CLI_HELP;
-    } else if ((reader->seen & 1U << CLI_OPTION_VERSION) != 0) {
+    } else if ((reader->seen & CLI_SEEN(CLI_OPTION_VERSION)) != 0) {
         cli->command = CLI_VERSION;
     } else if (reader->word_count == 0) {
         (void)err_set(reader->err, ERR_USAGE, "no command is given");
@@ -55,6 +55,52 @@ cli_decide_command(struct cli_reader *reader)
     return true;
 }
 
+/* text and json are for every command that prints; the others for one. */
+static bool
+cli_check_format(const struct cli_reader *reader)
+{
+    static const struct {
+        enum cli_format format;
+        const char *name;
+        enum cli_command command;
+    } special[] = {
+        {CLI_FORMAT_CSV, "csv", CLI_LIST},
+        {CLI_FORMAT_PROMETHEUS, "prometheus", CLI_STATUS},
+        {CLI_FORMAT_NAGIOS, "nagios", CLI_STATUS},
+    };
+    const struct cli *cli = reader->cli;
+
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+        if (cli->format == special[i].format && cli->command != special[i].command) {
+            (void)err_set(reader->err, ERR_USAGE, "command %s has no --format=%s",
+                          cli_command_name(cli->command), special[i].name);
+            return err_hint(reader->err, "'harpsweep %s --format=%s' has",
+                            cli_command_name(special[i].command), special[i].name);
+        }
+    }
+    return true;
+}
+
+static bool
+cli_check_thresholds(const struct cli_reader *reader)
+{
+    const struct cli *cli = reader->cli;
+    const struct {
+        const char *name;
+        const struct cli_thresholds *thresholds;
+    } pairs[] = {{"lag", &cli->lag}, {"failed", &cli->failed}, {"stopped", &cli->stopped}};
+
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if (pairs[i].thresholds->critical < pairs[i].thresholds->warning) {
+            return err_set(reader->err, ERR_USAGE,
+                           "option --critical-%s is less than --warning-%s: nothing would be a "
+                           "warning",
+                           pairs[i].name, pairs[i].name);
+        }
+    }
+    return true;
+}
+
 static bool
 cli_check_options(const struct cli_reader *reader)
 {
@@ -67,14 +113,14 @@ cli_check_options(const struct cli_reader *reader)
     for (int id = 0; id < CLI_OPTION_COUNT; id++) {
         const struct cli_option *option = cli_option_spec((enum cli_option_id)id);
 
-        if ((reader->seen & 1U << id) != 0 && (option->commands & 1U << command) == 0) {
+        if ((reader->seen & CLI_SEEN(id)) != 0 && (option->commands & 1U << command) == 0) {
             (void)err_set(reader->err, ERR_USAGE, "command %s has no option --%s",
                           cli_command_name(command), option->name);
             return err_hint(reader->err, "'harpsweep help %s' lists its options",
                             cli_command_name(command));
         }
     }
-    return true;
+    return cli_check_format(reader) && cli_check_thresholds(reader);
 }
 
 static bool
@@ -95,13 +141,12 @@ cli_read_ids(const struct cli_reader *reader)
     cli->ids = mem_alloc(reader->word_count, sizeof *cli->ids);
     for (size_t i = 1; i < reader->word_count; i++) {
         if (!cli_parse_number(reader->words[i], 1, INT64_MAX, &cli->ids[cli->id_count])) {
-            return err_set(reader->err, ERR_USAGE, "'%s' is not the number of a job",
-                           reader->words[i]);
+            (void)err_set(reader->err, ERR_USAGE, "'%s' is not the number of a job",
+                          reader->words[i]);
+            return err_hint(reader->err, "'harpsweep list' shows the numbers; by app: --app %s",
+                            reader->words[i]);
         }
         cli->id_count++;
-    }
-    if (cli->command == CLI_SHOW) {
-        return cli->id_count > 0 || cli_too_little(reader, "numbers of jobs");
     }
     if (cli->id_count == 0 && cli->app == NULL) {
         return cli_too_little(reader, "numbers of jobs or --app");
@@ -117,9 +162,9 @@ static bool
 cli_read_schedule(const struct cli_reader *reader)
 {
     struct cli *cli = reader->cli;
-    unsigned choices = (unsigned)((reader->seen & 1U << CLI_OPTION_GRACE_HOURS) != 0) +
-                       (unsigned)((reader->seen & 1U << CLI_OPTION_NOW) != 0) +
-                       (unsigned)((reader->seen & 1U << CLI_OPTION_KEEP) != 0);
+    unsigned choices = (unsigned)((reader->seen & CLI_SEEN(CLI_OPTION_GRACE_HOURS)) != 0) +
+                       (unsigned)((reader->seen & CLI_SEEN(CLI_OPTION_NOW)) != 0) +
+                       (unsigned)((reader->seen & CLI_SEEN(CLI_OPTION_KEEP)) != 0);
 
     if (cli->daemon == NULL || cli->app == NULL) {
         return cli_too_little(reader, cli->daemon == NULL ? "--daemon" : "--app");
@@ -139,7 +184,7 @@ static bool
 cli_read_adopt(const struct cli_reader *reader)
 {
     struct cli *cli = reader->cli;
-    bool now = (reader->seen & 1U << CLI_OPTION_NOW) != 0;
+    bool now = (reader->seen & CLI_SEEN(CLI_OPTION_NOW)) != 0;
 
     if (cli->daemon == NULL) {
         return cli_too_little(reader, "--daemon");
@@ -147,13 +192,40 @@ cli_read_adopt(const struct cli_reader *reader)
     if ((reader->word_count > 1) == (cli->file != NULL)) {
         return cli_too_little(reader, "image references, or --file with them");
     }
-    if (now && (reader->seen & 1U << CLI_OPTION_GRACE_HOURS) != 0) {
+    if (now && (reader->seen & CLI_SEEN(CLI_OPTION_GRACE_HOURS)) != 0) {
         return err_set(reader->err, ERR_USAGE, "only one of --grace-hours and --now can be given");
     }
     cli->ref_count = reader->word_count - 1;
     cli->refs = mem_alloc(reader->word_count, sizeof *cli->refs);
     for (size_t i = 0; i < cli->ref_count; i++) {
         cli->refs[i] = reader->words[i + 1];
+    }
+    return true;
+}
+
+/* The name of a role that needs no quotes anywhere, and values that fit on a line of the settings.
+ */
+static bool
+cli_check_setup(const struct cli_reader *reader)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    const struct cli *cli = reader->cli;
+    const char *const lines[] = {cli->conninfo, cli->key_file};
+
+    if (cli->nextcloud != NULL && cli->conninfo != NULL) {
+        return err_set(reader->err, ERR_USAGE,
+                       "only one of --nextcloud and --conninfo can be given");
+    }
+    if (cli->user != NULL &&
+        (strspn(cli->user, plain) != strlen(cli->user) || strlen(cli->user) > 63)) {
+        (void)err_set(reader->err, ERR_USAGE, "option --user does not take '%s'", cli->user);
+        return err_hint(reader->err, "letters, digits, '_', '.' and '-', at most 63");
+    }
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        if (lines[i] != NULL && strpbrk(lines[i], "\r\n") != NULL) {
+            return err_set(reader->err, ERR_USAGE, "option --%s is more than one line",
+                           i == 0 ? "conninfo" : "key-file");
+        }
     }
     return true;
 }
@@ -180,6 +252,7 @@ cli_read_arguments(const struct cli_reader *reader)
     case CLI_LIST:
     case CLI_STATUS:
     case CLI_CHECK:
+    case CLI_SETUP:
     case CLI_SETTINGS:
         break;
     }
@@ -187,7 +260,7 @@ cli_read_arguments(const struct cli_reader *reader)
         return err_set(reader->err, ERR_USAGE, "command %s takes no argument '%s'",
                        cli_command_name(reader->cli->command), reader->words[1]);
     }
-    return true;
+    return reader->cli->command != CLI_SETUP || cli_check_setup(reader);
 }
 
 bool
@@ -203,6 +276,9 @@ cli_parse(int argc, char **argv, struct cli *ret_cli, struct err *err)
                       .max_jobs = -1,
                       .limit = -1,
                       .days = -1,
+                      .lag = {3600, 21600},
+                      .failed = {0, 10},
+                      .stopped = {600, 21600},
                       .max_instances = -1};
     struct cli_reader reader = {.cli = &cli, .err = err, .argc = argc, .argv = argv};
     bool done;

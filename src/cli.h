@@ -28,10 +28,23 @@ enum cli_command {
     CLI_ADOPT,
     CLI_STATUS,
     CLI_CHECK,
+    CLI_SETUP,
     CLI_SETTINGS, /* only as the subject of a help */
 };
 
-enum cli_format { CLI_FORMAT_TEXT, CLI_FORMAT_JSON };
+enum cli_format {
+    CLI_FORMAT_TEXT,
+    CLI_FORMAT_JSON,
+    CLI_FORMAT_CSV,
+    CLI_FORMAT_PROMETHEUS,
+    CLI_FORMAT_NAGIOS,
+};
+
+/* What may be without being a problem: more is one. */
+struct cli_thresholds {
+    int64_t warning;
+    int64_t critical;
+};
 
 struct cli {
     enum cli_command command;
@@ -40,21 +53,35 @@ struct cli {
     int verbosity;            /* number of -v */
     enum cli_format format;   /* --json, --format=… */
     bool dry_run;
-    const char *daemon;    /* --daemon; NULL: all */
-    const char *app;       /* --app; NULL: all */
-    const char *state;     /* --state; NULL: all */
-    const char *image_ref; /* schedule's argument */
-    const char *image_id;  /* --image-id */
-    const char *event;     /* --event */
-    const char *choice;    /* --now, --keep: "now", "keep"; else "grace" */
-    const char *reason;    /* --reason */
-    int64_t grace_hours;   /* --grace-hours; -1: not given */
-    int64_t max_jobs;      /* --max-jobs; -1: not given */
-    int64_t limit;         /* --limit; -1: not given */
-    int64_t days;          /* --days; -1: not given */
-    int64_t max_instances; /* --max-instances; -1: not given */
-    const char *file;      /* --file; NULL: none; "-": standard input */
-    const char **refs;     /* image references; ref_count of them */
+    bool fix_hints;
+    const char *daemon;            /* --daemon; NULL: all */
+    const char *app;               /* --app; NULL: all */
+    const char *state;             /* --state; NULL: all */
+    const char *sort;              /* --sort; NULL: newest first */
+    int64_t since_s;               /* --since, as seconds before now; 0: not given */
+    const char *image_ref;         /* schedule's argument */
+    const char *image_id;          /* --image-id */
+    const char *event;             /* --event */
+    const char *choice;            /* --now, --keep: "now", "keep"; else "grace" */
+    const char *reason;            /* --reason */
+    int64_t grace_hours;           /* --grace-hours; -1: not given */
+    int64_t max_jobs;              /* --max-jobs; -1: not given */
+    int64_t limit;                 /* --limit; -1: not given */
+    int64_t days;                  /* --days; -1: not given */
+    int64_t max_instances;         /* --max-instances; -1: not given */
+    struct cli_thresholds lag;     /* seconds that work may be due */
+    struct cli_thresholds failed;  /* jobs */
+    struct cli_thresholds stopped; /* seconds that a daemon may be stopped */
+    const char *file;              /* --file; NULL: none; "-": standard input */
+    const char *nextcloud;         /* setup: --nextcloud; NULL: not given, as the next four */
+    const char *conninfo;
+    const char *user;
+    const char *key_file;
+    const char *admin;
+    bool yes;
+    bool force;
+    bool print_sql;
+    const char **refs; /* image references; ref_count of them */
     size_t ref_count;
     int64_t *ids; /* job ids; id_count of them */
     size_t id_count;
@@ -85,8 +112,11 @@ int cmd_show(const struct cli *cli, const struct conf *conf);
 int cmd_schedule(const struct cli *cli, const struct conf *conf);
 int cmd_change(const struct cli *cli, const struct conf *conf); /* now, keep, cancel, retry */
 int cmd_status(const struct cli *cli, const struct conf *conf);
+int cmd_status_unknown(const struct err *err); /* --format=nagios: nothing could be asked */
 int cmd_version(void);
 int cmd_check(const struct cli *cli); /* reads the settings itself, to report on them */
+
+int cmd_setup(const struct cli *cli);
 
 /* The same over a folder of settings files; one does it for one of them (check, plan, status, a dry
  * run), with config_path set to it. */

@@ -5,17 +5,30 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What an option does for these commands: two of them have formats of their own. */
+static const char *
+cli_option_help(const struct cli_option *option, unsigned commands)
+{
+    if (strcmp(option->name, "format") == 0 && commands == 1U << CLI_LIST) {
+        return "text, json or csv";
+    }
+    if (strcmp(option->name, "format") == 0 && commands == 1U << CLI_STATUS) {
+        return "text, json, prometheus or nagios";
+    }
+    return option->help;
+}
+
 static void
-cli_print_option(const struct cli_option *option)
+cli_print_option(const struct cli_option *option, const char *help)
 {
     char name[64];
 
     (void)snprintf(name, sizeof name, "--%s%s%s", option->name, option->argument == NULL ? "" : " ",
                    option->argument == NULL ? "" : option->argument);
     if (option->letter != '\0') {
-        (void)printf("  -%c, %-17s %s\n", option->letter, name, option->help);
+        (void)printf("  -%c, %-23s %s\n", option->letter, name, help);
     } else {
-        (void)printf("      %-17s %s\n", name, option->help);
+        (void)printf("      %-23s %s\n", name, help);
     }
 }
 
@@ -27,7 +40,7 @@ cli_print_options(unsigned commands, bool global)
         const struct cli_option *option = cli_option_spec((enum cli_option_id)id);
 
         if ((option->commands & commands) != 0 && (option->commands == ~0U) == global) {
-            cli_print_option(option);
+            cli_print_option(option, cli_option_help(option, commands));
         }
     }
 }

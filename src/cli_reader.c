@@ -1,15 +1,8 @@
 #include "cli_reader.h"
 
 #include "cli_spec.h"
-#include "imageref.h"
 
-#include <inttypes.h>
 #include <string.h>
-
-/* Largest numbers that make sense. */
-#define CLI_MAX_JOBS 1000000000
-#define CLI_MAX_LIMIT 1000000
-#define CLI_MAX_INSTANCES 64
 
 bool
 cli_parse_number(const char *text, int64_t min, int64_t max, int64_t *ret_number)
@@ -32,145 +25,6 @@ cli_parse_number(const char *text, int64_t min, int64_t max, int64_t *ret_number
     return true;
 }
 
-static bool
-cli_take_number(const struct cli_reader *reader, enum cli_option_id id, const char *value,
-                int64_t max, int64_t *ret_number)
-{
-    int64_t min = id == CLI_OPTION_LIMIT || id == CLI_OPTION_MAX_INSTANCES ? 1 : 0;
-
-    if (cli_parse_number(value, min, max, ret_number)) {
-        return true;
-    }
-    return err_set(reader->err, ERR_USAGE,
-                   "option --%s needs a whole number from %" PRId64 " to %" PRId64 ", not '%s'",
-                   cli_option_spec(id)->name, min, max, value);
-}
-
-static bool
-cli_take_word(const struct cli_reader *reader, enum cli_option_id id, const char *value,
-              const char *const *allowed, const char **ret_value)
-{
-    for (size_t i = 0; allowed[i] != NULL; i++) {
-        if (strcmp(allowed[i], value) == 0) {
-            *ret_value = value;
-            return true;
-        }
-    }
-    (void)err_set(reader->err, ERR_USAGE, "option --%s does not know '%s'",
-                  cli_option_spec(id)->name, value);
-    return err_hint(reader->err, "'harpsweep help %s' tells what it knows",
-                    id == CLI_OPTION_STATE ? "list" : "schedule");
-}
-
-static bool
-cli_take_format(const struct cli_reader *reader, const char *value)
-{
-    if (strcmp(value, "json") == 0) {
-        reader->cli->format = CLI_FORMAT_JSON;
-    } else if (strcmp(value, "text") == 0) {
-        reader->cli->format = CLI_FORMAT_TEXT;
-    } else {
-        (void)err_set(reader->err, ERR_USAGE, "option --format does not know '%s'", value);
-        return err_hint(reader->err, "text or json");
-    }
-    return true;
-}
-
-static bool
-cli_take_image_id(const struct cli_reader *reader, const char *value)
-{
-    if (!imageref_is_id(value)) {
-        (void)err_set(reader->err, ERR_USAGE, "option --image-id does not take '%s'", value);
-        return err_hint(reader->err,
-                        "'sha256:' and 64 lower-case hex digits, as docker inspect tells");
-    }
-    reader->cli->image_id = value;
-    return true;
-}
-
-/* The options that take a whole number. */
-static bool
-cli_apply_number(const struct cli_reader *reader, enum cli_option_id id, const char *value)
-{
-    struct cli *cli = reader->cli;
-
-    if (id == CLI_OPTION_MAX_JOBS) {
-        return cli_take_number(reader, id, value, CLI_MAX_JOBS, &cli->max_jobs);
-    }
-    if (id == CLI_OPTION_LIMIT) {
-        return cli_take_number(reader, id, value, CLI_MAX_LIMIT, &cli->limit);
-    }
-    if (id == CLI_OPTION_MAX_INSTANCES) {
-        return cli_take_number(reader, id, value, CLI_MAX_INSTANCES, &cli->max_instances);
-    }
-    if (id == CLI_OPTION_DAYS) {
-        return cli_take_number(reader, id, value, 365, &cli->days);
-    }
-    return cli_take_number(reader, id, value, 720, &cli->grace_hours);
-}
-
-static bool
-cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *value)
-{
-    static const char *const states[] = {
-        "open",   "final", "new",       "pending", "claimed",     "removed", "untagged", "absent",
-        "in_use", "kept",  "cancelled", "failed",  "unsupported", "no_ref",  NULL};
-    static const char *const events[] = {"uninstall", "update", "manual", "adopted", NULL};
-    struct cli *cli = reader->cli;
-
-    switch (id) {
-    case CLI_OPTION_CONFIG:
-        cli->config_path = value;
-        break;
-    case CLI_OPTION_VERBOSE:
-        cli->verbosity++;
-        break;
-    case CLI_OPTION_JSON:
-        cli->format = CLI_FORMAT_JSON;
-        break;
-    case CLI_OPTION_FORMAT:
-        return cli_take_format(reader, value);
-    case CLI_OPTION_DRY_RUN:
-        cli->dry_run = true;
-        break;
-    case CLI_OPTION_DAEMON:
-        cli->daemon = value;
-        break;
-    case CLI_OPTION_APP:
-        cli->app = value;
-        break;
-    case CLI_OPTION_MAX_JOBS:
-    case CLI_OPTION_LIMIT:
-    case CLI_OPTION_DAYS:
-    case CLI_OPTION_MAX_INSTANCES:
-    case CLI_OPTION_GRACE_HOURS:
-        return cli_apply_number(reader, id, value);
-    case CLI_OPTION_STATE:
-        return cli_take_word(reader, id, value, states, &cli->state);
-    case CLI_OPTION_EVENT:
-        return cli_take_word(reader, id, value, events, &cli->event);
-    case CLI_OPTION_NOW:
-        cli->choice = "now";
-        break;
-    case CLI_OPTION_KEEP:
-        cli->choice = "keep";
-        break;
-    case CLI_OPTION_IMAGE_ID:
-        return cli_take_image_id(reader, value);
-    case CLI_OPTION_REASON:
-        cli->reason = value;
-        break;
-    case CLI_OPTION_FILE:
-        cli->file = value;
-        break;
-    case CLI_OPTION_HELP: /* seen, which is all */
-    case CLI_OPTION_VERSION:
-    case CLI_OPTION_COUNT:
-        break;
-    }
-    return true;
-}
-
 /* value: what came with it ("--x=value", "-cvalue"), or NULL. */
 static bool
 cli_read_option(struct cli_reader *reader, enum cli_option_id id, const char *value)
@@ -181,7 +35,7 @@ cli_read_option(struct cli_reader *reader, enum cli_option_id id, const char *va
         if (value != NULL) {
             return err_set(reader->err, ERR_USAGE, "option --%s takes no value", option->name);
         }
-        reader->seen |= 1U << id;
+        reader->seen |= CLI_SEEN(id);
         return cli_apply(reader, id, "");
     }
     if (value == NULL) {
@@ -194,10 +48,10 @@ cli_read_option(struct cli_reader *reader, enum cli_option_id id, const char *va
     if (*value == '\0') {
         return err_set(reader->err, ERR_USAGE, "option --%s has an empty value", option->name);
     }
-    if ((reader->seen & 1U << id) != 0) {
+    if ((reader->seen & CLI_SEEN(id)) != 0) {
         return err_set(reader->err, ERR_USAGE, "option --%s is given twice", option->name);
     }
-    reader->seen |= 1U << id;
+    reader->seen |= CLI_SEEN(id);
     return cli_apply(reader, id, value);
 }
 

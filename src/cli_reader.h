@@ -7,6 +7,7 @@
 #define HARPSWEEP_CLI_READER_H
 
 #include "cli.h"
+#include "cli_spec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,10 +19,14 @@ struct cli_reader {
     int argc;
     char **argv;
     int at;
-    unsigned seen;      /* one bit per option */
+    uint64_t seen;      /* CLI_SEEN() of each option that was given */
     const char **words; /* command and arguments; room for argc of them */
     size_t word_count;
 };
+
+/* Puts an option and its value ("" for one that takes none) into reader->cli. */
+bool cli_apply(const struct cli_reader *reader, enum cli_option_id id, const char *value)
+    MUST_CHECK;
 
 /* Reads all of argv into cli, seen and words. */
 bool cli_read_all(struct cli_reader *reader) MUST_CHECK;

@@ -12,8 +12,8 @@
 static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
     [CLI_OPTION_CONFIG] =
         {"config", "PATH",
-         "settings file, or a folder of them; else $HARPSWEEP_CONFIG, else " CLI_DEFAULT_CONFIG,
-         ALL, 'c'},
+         "settings file or folder of them; else $HARPSWEEP_CONFIG, else " CLI_DEFAULT_CONFIG, ALL,
+         'c'},
     [CLI_OPTION_VERBOSE] = {"verbose", NULL, "say more; twice: everything", ALL, 'v'},
     [CLI_OPTION_JSON] = {"json", NULL, "the same as --format=json", PRINTS, '\0'},
     [CLI_OPTION_FORMAT] = {"format", "FORMAT", "text or json", PRINTS, '\0'},
@@ -24,17 +24,18 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
                             BIT(RUN) | BIT(ADOPT), 'n'},
     [CLI_OPTION_DAEMON] = {"daemon", "NAME", "the deploy daemon, by its name",
                            BIT(RUN) | BIT(PLAN) | BIT(OBSERVE) | BIT(ADOPT) | BIT(LIST) |
-                               BIT(SCHEDULE) | CHANGES,
+                               BIT(SHOW) | BIT(SCHEDULE) | CHANGES,
                            '\0'},
     [CLI_OPTION_APP] = {"app", "ID", "the ExApp, by its ID",
-                        BIT(RUN) | BIT(PLAN) | BIT(ADOPT) | BIT(LIST) | BIT(SCHEDULE) | CHANGES,
+                        BIT(RUN) | BIT(PLAN) | BIT(ADOPT) | BIT(LIST) | BIT(SHOW) | BIT(SCHEDULE) |
+                            CHANGES,
                         '\0'},
     [CLI_OPTION_MAX_JOBS] = {"max-jobs", "N", "work on at most N jobs; 0: no limit", BIT(RUN),
                              '\0'},
     [CLI_OPTION_STATE] = {"state", "STATE",
                           "only jobs in this state; open and final stand for several", BIT(LIST),
                           '\0'},
-    [CLI_OPTION_LIMIT] = {"limit", "N", "at most N jobs (default 50)", BIT(LIST), '\0'},
+    [CLI_OPTION_LIMIT] = {"limit", "N", "at most N jobs (default 50)", BIT(LIST) | BIT(SHOW), '\0'},
     [CLI_OPTION_EVENT] = {"event", "EVENT",
                           "why: uninstall, update, adopted or manual (the default)", BIT(SCHEDULE),
                           '\0'},
@@ -56,6 +57,50 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
                                   BIT(RUN), '\0'},
     [CLI_OPTION_FILE] = {"file", "FILE", "references in a file, one a line; - is standard input",
                          BIT(ADOPT), '\0'},
+    [CLI_OPTION_SINCE] =
+        {"since", "WHEN",
+         "only jobs that came or ended since: 24h, 7d, 2026-03-01, or a date and HH:MM", BIT(LIST),
+         '\0'},
+    [CLI_OPTION_SORT] =
+        {"sort", "ORDER",
+         "newest (the default), oldest, due, ended, size, state, app or daemon first", BIT(LIST),
+         '\0'},
+    [CLI_OPTION_WARNING_LAG] = {"warning-lag", "TIME",
+                                "nagios: work may be due for so long (default 1h)", BIT(STATUS),
+                                '\0'},
+    [CLI_OPTION_CRITICAL_LAG] = {"critical-lag", "TIME", "the same before it is critical (6h)",
+                                 BIT(STATUS), '\0'},
+    [CLI_OPTION_WARNING_FAILED] = {"warning-failed", "N",
+                                   "nagios: so many jobs may be failed (default 0)", BIT(STATUS),
+                                   '\0'},
+    [CLI_OPTION_CRITICAL_FAILED] = {"critical-failed", "N", "the same before it is critical (10)",
+                                    BIT(STATUS), '\0'},
+    [CLI_OPTION_WARNING_STOPPED] = {"warning-stopped", "TIME",
+                                    "nagios: a daemon may be stopped for so long (default 10m)",
+                                    BIT(STATUS), '\0'},
+    [CLI_OPTION_CRITICAL_STOPPED] = {"critical-stopped", "TIME",
+                                     "the same before it is critical (6h)", BIT(STATUS), '\0'},
+    [CLI_OPTION_FIX_HINTS] = {"fix-hints", NULL, "print the next command to type for each problem",
+                              BIT(CHECK), '\0'},
+    [CLI_OPTION_NEXTCLOUD] = {"nextcloud", "PATH",
+                              "Nextcloud's folder or its config.php, which is read and never run",
+                              BIT(SETUP), '\0'},
+    [CLI_OPTION_CONNINFO] = {"conninfo", "TEXT",
+                             "instead: a connection string for runs, as libpq takes it", BIT(SETUP),
+                             '\0'},
+    [CLI_OPTION_USER] = {"user", "NAME", "the database's role for runs (default harpsweep)",
+                         BIT(SETUP), '\0'},
+    [CLI_OPTION_KEY_FILE] = {"key-file", "FILE",
+                             "HaRP's shared key (default: harp.key beside the settings)",
+                             BIT(SETUP), '\0'},
+    [CLI_OPTION_ADMIN] = {"admin", "TEXT",
+                          "connection string for psql (default: as the user postgres)", BIT(SETUP),
+                          '\0'},
+    [CLI_OPTION_YES] = {"yes", NULL, "do it, without a question", BIT(SETUP), '\0'},
+    [CLI_OPTION_FORCE] = {"force", NULL, "replace a settings file that is there", BIT(SETUP), '\0'},
+    [CLI_OPTION_PRINT_SQL] = {"print-sql", NULL,
+                              "print the SQL that installs the schema, nothing else", BIT(SETUP),
+                              '\0'},
 };
 
 static const struct cli_command_spec cli_commands[] = {
@@ -74,8 +119,13 @@ static const struct cli_command_spec cli_commands[] = {
     [CLI_LIST] =
         {"list", "", "lists jobs, newest first",
          "States: new, pending, claimed (together: open); removed, untagged, absent, in_use,\n"
-         "kept, cancelled, failed, unsupported, no_ref (together: final)."},
-    [CLI_SHOW] = {"show", "ID...", "shows all of a job, and what happens next", ""},
+         "kept, cancelled, failed, unsupported, no_ref (together: final).\n"
+         "Sorted by due, the most overdue come first; by ended or size, the last or largest.\n"
+         "CSV and JSON have every column, times in UTC and sizes in bytes."},
+    [CLI_SHOW] =
+        {"show", "ID... | --app ID", "tells the story of a job, and what happens next",
+         "By app: of all its jobs, newest first. Times are those of this host's zone; in JSON\n"
+         "they are UTC."},
     [CLI_SCHEDULE] =
         {"schedule", "--daemon NAME --app ID REFERENCE",
          "makes a job for an image, or merges with the open one for it",
@@ -94,11 +144,20 @@ static const struct cli_command_spec cli_commands[] = {
          "name:tag, name@digest or an ID; 'docker images --no-trunc --format {{.ID}}' on the "
          "Docker\n"
          "host lists them. What a container uses is refused by Docker, as with every job."},
-    [CLI_STATUS] = {"status", "", "tells how it goes; exit 1 where somebody has to look", ""},
+    [CLI_STATUS] =
+        {"status", "", "tells how it goes; exit 1 where somebody has to look",
+         "As prometheus: metrics, for a collector that runs the command; see metrics_file for "
+         "another\n"
+         "way. As nagios: a plugin's line and exit code (0 to 3), with the thresholds below."},
     [CLI_CHECK] =
         {"check", "", "tests settings, database and daemons, and tells what to do",
          "Deletes nothing. With -v also shows every setting in force.\n"
          "Exit 78: settings, schema or privileges; 69: no database; 1: a daemon is unwell."},
+    [CLI_SETUP] =
+        {"setup", "", "installs the schema and writes the settings, asking or by flags",
+         "Finds Nextcloud's database in config.php, lists the deploy daemons in it, and shows what "
+         "it\n"
+         "would do; only --yes, or a yes to its question, does it. psql does the installing."},
     [CLI_SETTINGS] = {"settings", "", "", ""},
 };
 

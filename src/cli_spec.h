@@ -33,8 +33,28 @@ enum cli_option_id {
     CLI_OPTION_DAYS,
     CLI_OPTION_FILE,
     CLI_OPTION_MAX_INSTANCES,
+    CLI_OPTION_SINCE,
+    CLI_OPTION_SORT,
+    CLI_OPTION_WARNING_LAG,
+    CLI_OPTION_CRITICAL_LAG,
+    CLI_OPTION_WARNING_FAILED,
+    CLI_OPTION_CRITICAL_FAILED,
+    CLI_OPTION_WARNING_STOPPED,
+    CLI_OPTION_CRITICAL_STOPPED,
+    CLI_OPTION_FIX_HINTS,
+    CLI_OPTION_NEXTCLOUD,
+    CLI_OPTION_CONNINFO,
+    CLI_OPTION_USER,
+    CLI_OPTION_KEY_FILE,
+    CLI_OPTION_ADMIN,
+    CLI_OPTION_YES,
+    CLI_OPTION_FORCE,
+    CLI_OPTION_PRINT_SQL,
     CLI_OPTION_COUNT,
 };
+
+/* The bit of an option in the set of those that were given. */
+#define CLI_SEEN(id) (UINT64_C(1) << (id))
 
 struct cli_option {
     const char *name;     /* without the dashes */

@@ -31,7 +31,8 @@ static bool
 cmd_adopt_add(struct adopt *adopt, const char *ref, size_t length, struct err *err)
 {
     if (adopt->count == CMD_ADOPT_REFS_MAX) {
-        return err_set(err, ERR_USAGE, "more than %d references at once", CMD_ADOPT_REFS_MAX);
+        (void)err_set(err, ERR_USAGE, "more than %d references at once", CMD_ADOPT_REFS_MAX);
+        return err_hint(err, "give them in several parts: 'split -l %d FILE'", CMD_ADOPT_REFS_MAX);
     }
     adopt->refs = mem_grow(adopt->refs, adopt->count + 1, sizeof *adopt->refs);
     adopt->refs[adopt->count++] = mem_strndup(ref, length);
@@ -51,8 +52,10 @@ cmd_adopt_read(struct adopt *adopt, FILE *file, const char *name, struct err *er
 
         number++;
         if (strchr(line, '\n') == NULL && feof(file) == 0) {
-            return err_set(err, ERR_USAGE, "%s:%d: a line of more than %d characters", name, number,
-                           CMD_ADOPT_LINE_MAX - 2);
+            (void)err_set(err, ERR_USAGE, "%s:%d: a line of more than %d characters", name, number,
+                          CMD_ADOPT_LINE_MAX - 2);
+            return err_hint(err, "one reference a line, as docker images --no-trunc --format "
+                                 "'{{.ID}}' prints them");
         }
         if (length > 0 && ref[0] != '#' && !cmd_adopt_add(adopt, ref, length, err)) {
             return false;
@@ -159,7 +162,7 @@ static void
 cmd_adopt_print(const struct adopt *adopt)
 {
     static const struct table_column columns[] = {
-        {"JOB", TABLE_RIGHT}, {"SIZE", TABLE_RIGHT}, {"IMAGE", TABLE_LEFT}, {"", TABLE_LEFT}};
+        {"JOB", TABLE_RIGHT}, {"SIZE", TABLE_RIGHT}, {"IMAGE", TABLE_NAME}, {"", TABLE_LEFT}};
     struct table *table = table_new(columns, sizeof columns / sizeof *columns);
     char size[TABLE_SIZE_SIZE];
     int64_t bytes = 0;

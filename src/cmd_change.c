@@ -81,7 +81,7 @@ cmd_change_one(struct cmd_change *work, int64_t id, struct err *err)
         return false;
     }
     if (db_rows(result) == 0) {
-        log_error("there is no job %" PRId64, id);
+        cmd_job_log_missing(id);
         work->unchanged = true;
         db_result_free(result);
         return true;
@@ -139,9 +139,9 @@ cmd_change_app(struct cmd_change *work, struct err *err)
         return false;
     }
     if (db_rows(targets) == 0) {
-        log_error("app %s has no job%s%s that could be changed so", work->cli->app,
-                  work->cli->daemon == NULL ? "" : " on daemon ",
-                  work->cli->daemon == NULL ? "" : work->cli->daemon);
+        cmd_job_log_none(work->cli->app, work->cli->daemon,
+                         work->change == LEDGER_RETRY ? "that ended without success"
+                                                      : "that is still open");
         work->unchanged = true;
     }
     done = work->cli->daemon != NULL || cmd_change_check_daemons(work, targets, err);

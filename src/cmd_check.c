@@ -1,12 +1,15 @@
 #include "cli.h"
 #include "cmd_check_db.h"
 #include "cmd_check_report.h"
+#include "cmd_psql.h"
 #include "mem.h"
 #include "probe.h"
 #include "sig.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char cmd_check_settings_subject[] = "settings";
 
@@ -59,10 +62,12 @@ cmd_check_settings(struct check_report *report, const struct conf *conf, bool ve
         cmd_check_show_settings(report, conf);
     }
     if (!conf->enabled) {
+        check_fix_edit(report, conf->path);
         check_warning(report, cmd_check_settings_subject, "enabled = yes",
-                      "cleanup is disabled: only jobs with choice now are worked on");
+                      "cleanup is disabled: only jobs with choice 'now' are worked on");
     }
     if (!conf->verify) {
+        check_fix_edit(report, conf->path);
         check_warning(report, cmd_check_settings_subject, "verify = yes, unless you know why not",
                       "verify = no: tags that moved on to a new image and images that cannot be "
                       "pulled again are not protected");
@@ -75,9 +80,32 @@ cmd_check_settings(struct check_report *report, const struct conf *conf, bool ve
     }
 }
 
+/* What to type to see the trouble with one's own eyes. */
 static void
-cmd_check_daemon(struct check_report *report, const struct roster_daemon *daemon,
-                 const struct probe_result *result)
+cmd_check_fix_daemon(struct check_report *report, const struct conf_daemon *conf,
+                     const struct probe_result *result)
+{
+    char *url = psql_shell_word(conf->url);
+    char *key = psql_shell_word(conf->key_file == NULL ? "" : conf->key_file);
+
+    if (strstr(result->reason, "the shared key") != NULL) {
+        check_fix(
+            report,
+            "docker inspect appapi-harp --format '{{range .Config.Env}}{{println .}}{{end}}' | "
+            "sed -n s/^HP_SHARED_KEY=//p | %sdiff -q - %s",
+            geteuid() == 0 ? "" : "sudo ", key);
+    } else if (result->harp_ok) {
+        check_fix(report, "docker exec appapi-harp ls /var/run/docker.sock");
+    } else {
+        check_fix(report, "curl -sS -o /dev/null -w '%%{http_code}\\n' %s", url);
+    }
+    mem_free(url);
+    mem_free(key);
+}
+
+static void
+cmd_check_daemon(struct check_report *report, const struct conf *settings,
+                 const struct roster_daemon *daemon, const struct probe_result *result)
 {
     const struct conf_daemon *conf = &daemon->conf;
     char *subject = mem_printf("daemon %s", conf->name);
@@ -85,7 +113,10 @@ cmd_check_daemon(struct check_report *report, const struct roster_daemon *daemon
     if (daemon->unsupported) {
         check_ok(report, subject, "%s: no images there to delete", daemon->problem);
     } else if (daemon->problem != NULL) {
-        check_error(report, subject, EXIT_CODE_CONFIG, "", "%s", daemon->problem);
+        check_fix_edit(report, settings->path);
+        check_error(report, subject, EXIT_CODE_CONFIG,
+                    "complete its section in the settings, or correct the daemon in Nextcloud",
+                    "%s", daemon->problem);
     } else if (result->harp_ok) {
         check_ok(report, subject, "HaRP %s answers at %s, %s; it accepts the key",
                  *result->version == '\0' ? "of unknown version" : result->version, conf->url,
@@ -94,6 +125,7 @@ cmd_check_daemon(struct check_report *report, const struct roster_daemon *daemon
     if (result->docker_ok) {
         check_ok(report, subject, "Docker answers behind docker-engine-port %d", conf->engine_port);
     } else if (daemon->problem == NULL) {
+        cmd_check_fix_daemon(report, conf, result);
         check_error(report, subject, EXIT_CODE_ATTENTION, result->hint, "%s: %s", conf->url,
                     result->reason);
     }
@@ -108,6 +140,7 @@ cmd_check_daemons(struct check_report *report, const struct conf *conf, const st
     struct err err;
 
     if (count == 0) {
+        check_fix_sql(report, "install.sql");
         check_warning(report, "daemons",
                       "psql -v nextcloud=on -f sql/install.sql, or add a section "
                       "[daemon:NAME]",
@@ -117,9 +150,27 @@ cmd_check_daemons(struct check_report *report, const struct conf *conf, const st
         check_error_of(report, "daemons", &err);
     }
     for (size_t i = 0; i < count; i++) {
-        cmd_check_daemon(report, roster_at(roster, i), &results[i]);
+        cmd_check_daemon(report, conf, roster_at(roster, i), &results[i]);
     }
     mem_free(results);
+}
+
+/* What to type about settings that are not there, or not right. */
+static void
+cmd_check_fix_settings(struct check_report *report, const char *path, const struct err *err)
+{
+    const char *prefix = geteuid() == 0 ? "" : "sudo ";
+    char *word = psql_shell_word(path);
+
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        check_fix(report, "%sharpsweep setup -c %s", prefix, word);
+    } else if (strncmp(err->hint, "chmod ", 6) == 0 || strncmp(err->hint, "chown ", 6) == 0) {
+        /* Up to the other way that some of them name. */
+        check_fix(report, "%s%.*s", prefix, (int)strcspn(err->hint, ","), err->hint);
+    } else {
+        check_fix_edit(report, path);
+    }
+    mem_free(word);
 }
 
 int
@@ -130,16 +181,18 @@ cmd_check(const struct cli *cli)
     struct err err;
 
     sig_install();
-    check_report_open(&report, cli->format);
+    check_report_open(&report, cli);
     if (conf_load(cli->config_path, &conf, &err)) {
         struct roster *roster = roster_new(conf);
 
+        report.conninfo = conf->conninfo;
         cmd_check_settings(&report, conf, cli->verbosity > 0);
         cmd_check_database(&report, conf, roster);
         cmd_check_daemons(&report, conf, roster);
         roster_free(roster);
         conf_free(conf);
     } else {
+        cmd_check_fix_settings(&report, cli->config_path, &err);
         check_error_of(&report, cmd_check_settings_subject, &err);
     }
     check_report_close(&report);

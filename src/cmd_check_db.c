@@ -2,7 +2,9 @@
 
 #include "clock.h"
 #include "cmd_check_nextcloud.h"
+#include "cmd_psql.h"
 #include "ledger.h"
+#include "mem.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -22,6 +24,9 @@ cmd_check_clock(struct check_report *report, int64_t difference_ms)
     int64_t size = difference_ms < 0 ? -difference_ms : difference_ms;
     const char *relation = difference_ms < 0 ? "behind" : "ahead of";
 
+    if (size > CMD_CHECK_CLOCK_WARNING_MS) {
+        check_fix(report, "timedatectl status");
+    }
     if (size > CMD_CHECK_CLOCK_ERROR_MS) {
         check_error(report, cmd_check_subject, EXIT_CODE_CONFIG, hint,
                     "its clock is %" PRId64 " s %s this host's: runs refuse to delete", size / 1000,
@@ -33,6 +38,16 @@ cmd_check_clock(struct check_report *report, int64_t difference_ms)
         check_ok(report, cmd_check_subject, "its clock and this host's agree to %" PRId64 " ms",
                  size);
     }
+}
+
+static void
+cmd_check_fix_grant(struct check_report *report, const struct db_result *server)
+{
+    char *sql =
+        mem_printf("grant harpsweep_worker to \"%s\"", db_text(server, 0, LEDGER_SERVER_USER));
+
+    check_fix_sql(report, sql);
+    mem_free(sql);
 }
 
 static void
@@ -52,9 +67,10 @@ cmd_check_privileges(struct check_report *report, struct db *db, const struct db
         const char *remedy = db_text(missing, row, LEDGER_MISSING_REMEDY);
         bool exists = db_bool(missing, row, LEDGER_MISSING_EXISTS);
 
+        check_fix_sql(report, exists ? remedy : "install.sql");
         if (!exists) {
             check_error(report, cmd_check_subject, EXIT_CODE_CONFIG, "psql -f sql/install.sql",
-                        "the schema is damaged: %s is not there to be granted", text);
+                        "the schema is damaged: nothing is there to grant %s", text);
         } else if (strcmp(purpose, "run") == 0) {
             check_error(report, cmd_check_subject, EXIT_CODE_CONFIG, remedy,
                         "runs lack the privilege %s", text);
@@ -73,6 +89,7 @@ cmd_check_privileges(struct check_report *report, struct db *db, const struct db
                       db_text(server, 0, LEDGER_SERVER_USER));
         (void)err_hint(&err, "grant harpsweep_worker to \"%s\"; gives all of that at once",
                        db_text(server, 0, LEDGER_SERVER_USER));
+        cmd_check_fix_grant(report, server);
         check_warning(report, cmd_check_subject, err.hint, "%s", err.text);
     }
     db_result_free(missing);
@@ -87,6 +104,7 @@ cmd_check_schema(struct check_report *report, struct db *db, const struct db_res
     struct err err;
 
     if (!db_bool(server, 0, LEDGER_SERVER_SCHEMA_EXISTS)) {
+        check_fix_sql(report, "install.sql");
         check_error(report, cmd_check_subject, EXIT_CODE_CONFIG,
                     "psql -f sql/install.sql in that database, or correct dbname in conninfo",
                     "database %s has no schema harpsweep",
@@ -94,14 +112,21 @@ cmd_check_schema(struct check_report *report, struct db *db, const struct db_res
     } else if (!db_bool(server, 0, LEDGER_SERVER_SCHEMA_USABLE)) {
         (void)err_set(&err, ERR_SCHEMA, "user %s may not use the schema harpsweep", user);
         (void)err_hint(&err, "grant harpsweep_worker to \"%s\";", user);
+        cmd_check_fix_grant(report, server);
         check_error_of(report, cmd_check_subject, &err);
     } else if (!db_bool(server, 0, LEDGER_SERVER_SCHEMA_OURS)) {
         (void)err_set(&err, ERR_SCHEMA, "user %s cannot ask schema harpsweep for its version",
                       user);
         (void)err_hint(&err, "psql -f sql/install.sql, then: grant harpsweep_worker to \"%s\";",
                        user);
+        check_fix_sql(report, "install.sql");
         check_error_of(report, cmd_check_subject, &err);
     } else if (!ledger_ask_version(db, &version, &err) || !ledger_check_version(version, &err)) {
+        if (version < HARPSWEEP_SCHEMA_VERSION) {
+            check_fix_sql(report, "install.sql");
+        } else {
+            check_fix(report, "harpsweep --version");
+        }
         check_error_of(report, cmd_check_subject, &err);
     } else {
         check_ok(report, cmd_check_subject, "schema harpsweep has version %" PRId64, version);
@@ -112,7 +137,8 @@ cmd_check_schema(struct check_report *report, struct db *db, const struct db_res
 }
 
 static bool
-cmd_check_server(struct check_report *report, struct db *db, const struct db_result *server)
+cmd_check_server(struct check_report *report, const struct conf *conf, struct db *db,
+                 const struct db_result *server)
 {
     const char *version = db_text(server, 0, LEDGER_SERVER_VERSION);
 
@@ -125,6 +151,7 @@ cmd_check_server(struct check_report *report, struct db *db, const struct db_res
              version, db_text(server, 0, LEDGER_SERVER_ADDRESS),
              db_text(server, 0, LEDGER_SERVER_DATABASE), db_text(server, 0, LEDGER_SERVER_USER));
     if (db_bool(server, 0, LEDGER_SERVER_READ_ONLY)) {
+        check_fix_edit(report, conf->path);
         check_error(report, cmd_check_subject, EXIT_CODE_UNAVAILABLE,
                     "list all servers in conninfo, with target_session_attrs=read-write",
                     "the server can only be read: it is a standby, or set so");
@@ -132,6 +159,33 @@ cmd_check_server(struct check_report *report, struct db *db, const struct db_res
         check_ok(report, cmd_check_subject, "it can be written to");
     }
     return cmd_check_schema(report, db, server);
+}
+
+/* What to type where there is no connection: does anybody answer there? */
+static void
+cmd_check_fix_connection(struct check_report *report, const struct conf *conf)
+{
+    static const struct {
+        const char *keyword;
+        const char *option;
+    } parts[] = {{"host", "-h"}, {"port", "-p"}, {"dbname", "-d"}};
+    char *command = mem_strdup("pg_isready");
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char *value = db_conninfo_part(conf->conninfo, parts[i].keyword);
+
+        if (value != NULL && *value != '\0') {
+            char *word = psql_shell_word(value);
+            char *longer = mem_printf("%s %s %s", command, parts[i].option, word);
+
+            mem_free(word);
+            mem_free(command);
+            command = longer;
+        }
+        mem_free(value);
+    }
+    check_fix(report, "%s", command);
+    mem_free(command);
 }
 
 void
@@ -143,6 +197,7 @@ cmd_check_database(struct check_report *report, const struct conf *conf, struct 
     int64_t before;
 
     if (!db_open(conf->conninfo, &db, &err)) {
+        cmd_check_fix_connection(report, conf);
         check_error_of(report, cmd_check_subject, &err);
         return;
     }
@@ -151,7 +206,7 @@ cmd_check_database(struct check_report *report, const struct conf *conf, struct 
         /* The database looked at its clock somewhere between. */
         int64_t here = before + (clock_wall_ms() - before) / 2;
 
-        bool usable = cmd_check_server(report, db, server);
+        bool usable = cmd_check_server(report, conf, db, server);
 
         cmd_check_clock(report, db_int(server, 0, LEDGER_SERVER_CLOCK_MS) - here);
         if (usable) {

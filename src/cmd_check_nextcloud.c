@@ -1,5 +1,6 @@
 #include "cmd_check_nextcloud.h"
 
+#include "cmd_psql.h"
 #include "ledger.h"
 #include "mem.h"
 
@@ -22,6 +23,7 @@ cmd_check_intake_errors(struct check_report *report, struct db *db)
         return;
     }
     for (int row = 0; row < db_rows(errors); row++) {
+        check_fix_sql(report, "select * from harpsweep.intake_error order by last_at desc");
         check_warning(
             report, cmd_check_subject, "see to it, then: delete from harpsweep.intake_error",
             "a trigger failed %s times, last %s: %s of %s: %s (SQLSTATE %s)",
@@ -47,11 +49,14 @@ cmd_check_watched(struct check_report *report, const struct conf *conf,
         schema, prefix, db_text(state, 0, LEDGER_NEXTCLOUD_APPS),
         db_text(state, 0, LEDGER_NEXTCLOUD_UNSEEN));
     if (strcmp(schema, conf->nextcloud_schema) != 0 || strcmp(prefix, conf->table_prefix) != 0) {
+        check_fix_edit(report, conf->path);
         check_warning(report, cmd_check_subject,
                       "correct the settings, or install with -v prefix and -v nextcloud_schema",
-                      "the settings say %s.%sex_apps", conf->nextcloud_schema, conf->table_prefix);
+                      "the settings say %s.%sex_apps, which is another table",
+                      conf->nextcloud_schema, conf->table_prefix);
     }
     if (triggers < CMD_CHECK_TRIGGERS) {
+        check_fix_sql(report, "intake_appapi.sql");
         check_warning(report, cmd_check_subject, "psql -f sql/intake_appapi.sql",
                       "only %" PRId64
                       " of %d triggers are active: what they miss is noticed by runs, but "
@@ -59,13 +64,38 @@ cmd_check_watched(struct check_report *report, const struct conf *conf,
                       triggers, CMD_CHECK_TRIGGERS);
     }
     if (db_bool(state, 0, LEDGER_NEXTCLOUD_CLEANS_UP) && !notes_jobs) {
+        check_fix_sql(report, "intake_appapi_jobs.sql");
         check_warning(report, cmd_check_subject, "psql -f sql/intake_appapi_jobs.sql",
-                      "this AppAPI cleans up images by itself: with its choice to keep one unknown "
-                      "here, harpsweep would delete that image");
+                      "this AppAPI cleans up images by itself, and harpsweep is not told: an image "
+                      "that somebody chose to keep would be deleted");
     } else if (notes_jobs) {
         check_ok(report, cmd_check_subject,
                  "AppAPI cleans up by itself, and harpsweep verifies what it queues");
     }
+}
+
+static void
+cmd_check_fix_watch(struct check_report *report, const struct conf *conf)
+{
+    char *prefix = mem_printf("prefix=%s", conf->table_prefix);
+    char *schema = mem_printf("nextcloud_schema=%s", conf->nextcloud_schema);
+    struct psql psql;
+    char *text;
+
+    psql_open(&psql, conf->conninfo);
+    psql_add(&psql, "-v");
+    psql_add(&psql, "nextcloud=on");
+    psql_add(&psql, "-v");
+    psql_add(&psql, prefix);
+    psql_add(&psql, "-v");
+    psql_add(&psql, schema);
+    psql_add_file(&psql, "install.sql");
+    text = psql_text(&psql);
+    check_fix(report, "%s", text);
+    mem_free(text);
+    psql_close(&psql);
+    mem_free(prefix);
+    mem_free(schema);
 }
 
 static void
@@ -76,6 +106,7 @@ cmd_check_unwatched(struct check_report *report, const struct conf *conf,
                                "sql/install.sql",
                                conf->table_prefix, conf->nextcloud_schema);
 
+    cmd_check_fix_watch(report, conf);
     if (conf->follow_nextcloud) {
         check_error(report, cmd_check_subject, EXIT_CODE_CONFIG, command,
                     "follow_nextcloud = yes, but Nextcloud's tables are not watched");
@@ -103,6 +134,7 @@ cmd_check_nextcloud(struct check_report *report, struct db *db, const struct con
         (void)err_hint(&err,
                        "did an upgrade change Nextcloud's tables? psql -f sql/intake_appapi.sql "
                        "with a harpsweep that knows it");
+        check_fix_sql(report, "intake_appapi.sql");
         check_error_of(report, cmd_check_subject, &err);
         return;
     }

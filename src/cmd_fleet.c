@@ -141,6 +141,14 @@ cmd_fleet(const struct cli *cli, cmd_one *one)
     struct err err;
     int code;
 
+    if (cli->format == CLI_FORMAT_NAGIOS || cli->format == CLI_FORMAT_PROMETHEUS) {
+        (void)err_set(&err, ERR_USAGE, "%s is a folder: this format takes one settings file",
+                      cli->config_path);
+        (void)err_hint(&err, "-c FILE for each of them; or metrics_file = FILE in each, for "
+                             "Prometheus");
+        log_err(&err);
+        return err_exit_code(err.kind);
+    }
     if (!fleet_open(cli->config_path, &fleet, &err)) {
         log_err(&err);
         return err_exit_code(err.kind);

@@ -1,5 +1,7 @@
 #include "cmd_job.h"
 
+#include "clock.h"
+#include "log.h"
 #include "printable.h"
 #include "table.h"
 
@@ -8,56 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
-cmd_job_write_number(struct json_out *json, const char *key, int64_t value)
-{
-    if (value < 0) {
-        json_out_null(json, key);
-    } else {
-        json_out_int(json, key, value);
-    }
-}
-
 void
-cmd_job_write_json(struct json_out *json, const struct ledger_job *job)
-{
-    json_out_open_object(json, NULL);
-    json_out_int(json, "id", job->id);
-    json_out_text(json, "state", job->state);
-    json_out_text(json, "daemon", job->daemon);
-    json_out_text(json, "appid", job->appid);
-    json_out_text(json, "image_ref", job->image_ref);
-    json_out_text_or_null(json, "image_id", job->image_id);
-    json_out_text(json, "event", job->event);
-    json_out_text(json, "choice", job->choice);
-    json_out_text(json, "orphaned_at", job->orphaned_at);
-    cmd_job_write_number(json, "grace_hours", job->grace_hours);
-    json_out_text_or_null(json, "not_before", job->not_before);
-    json_out_text_or_null(json, "next_at", job->next_at);
-    json_out_text_or_null(json, "finished_at", job->finished_at);
-    json_out_int(json, "attempts", job->attempts);
-    json_out_int(json, "failures", job->failures);
-    json_out_int(json, "rechecks", job->rechecks);
-    json_out_int(json, "lost_claims", job->lost_claims);
-    json_out_text_or_null(json, "claimed_by", job->claimed_by);
-    json_out_text_or_null(json, "claimed_at", job->claimed_at);
-    json_out_text_or_null(json, "end_wanted", job->end_wanted);
-    json_out_text_or_null(json, "hold_reason", job->hold_reason);
-    json_out_text_or_null(json, "last_error", job->last_error);
-    cmd_job_write_number(json, "http_status", job->http_status);
-    cmd_job_write_number(json, "bytes_freed", job->bytes_freed);
-    cmd_job_write_number(json, "duration_ms", job->duration_ms);
-    json_out_text_or_null(json, "protocol", job->protocol);
-    json_out_text_or_null(json, "host", job->host);
-    cmd_job_write_number(json, "docker_socket_port", job->docker_socket_port);
-    cmd_job_write_number(json, "oc_job_id", job->oc_job_id);
-    json_out_close_object(json);
-}
-
-/* Like printf, with what comes out of the database made printable. */
-static void cmd_job_say(const char *format, ...) PRINTF_LIKE(1, 2);
-
-static void
 cmd_job_say(const char *format, ...)
 {
     struct buf printable;
@@ -73,15 +26,30 @@ cmd_job_say(const char *format, ...)
     buf_free(&printable);
 }
 
+const char *
+cmd_job_moment(const char *utc, char ret_text[CLOCK_LOCAL_SIZE])
+{
+    int64_t seconds = 0;
+
+    if (clock_parse_utc(utc, &seconds)) {
+        return clock_local_text(seconds, ret_text);
+    }
+    (void)snprintf(ret_text, CLOCK_LOCAL_SIZE, "%s", utc);
+    return ret_text;
+}
+
 static void
 cmd_job_print_pending(const struct ledger_job *job, const struct cmd_session *session)
 {
     const struct roster_daemon *daemon = roster_find(session->roster, job->daemon);
     const char *pattern = conf_keep_match(session->conf, job->image_ref);
     char span[TABLE_SPAN_SIZE];
+    char moment[CLOCK_LOCAL_SIZE];
 
     if (daemon == NULL && job->host[0] == '\0') {
-        cmd_job_say("it waits: neither the settings nor Nextcloud know daemon %s", job->daemon);
+        cmd_job_say("it waits: neither the settings nor Nextcloud know daemon %s; add a section "
+                    "[daemon:%s] to %s, or 'harpsweep cancel %" PRId64 "'",
+                    job->daemon, job->daemon, session->conf->path, job->id);
     } else if (daemon != NULL && daemon->problem != NULL) {
         cmd_job_say("it waits: %s", daemon->problem);
     } else if (!session->enabled && strcmp(job->choice, "now") != 0) {
@@ -91,13 +59,13 @@ cmd_job_print_pending(const struct ledger_job *job, const struct cmd_session *se
     } else if (pattern != NULL) {
         cmd_job_say("the setting keep = %s holds it", pattern);
     } else if (job->paused_until[0] != '\0') {
-        cmd_job_say("runs leave daemon %s alone until %s: %s", job->daemon, job->paused_until,
-                    job->stop_reason);
+        cmd_job_say("runs leave daemon %s alone until %s: %s", job->daemon,
+                    cmd_job_moment(job->paused_until, moment), job->stop_reason);
     } else if (strcmp(job->next_at, "infinity") == 0) {
         cmd_job_say("nothing until somebody changes it: 'harpsweep now %" PRId64 "'", job->id);
     } else if (job->waits_s > 0) {
         cmd_job_say("nothing before %s, in %s; the first run after that deletes the image",
-                    job->next_at, table_span(job->waits_s, span));
+                    cmd_job_moment(job->next_at, moment), table_span(job->waits_s, span));
     } else {
         cmd_job_say("the next run deletes the image");
     }
@@ -155,6 +123,8 @@ cmd_job_print_final(const struct ledger_job *job)
 void
 cmd_job_print_next(const struct ledger_job *job, const struct cmd_session *session)
 {
+    char moment[CLOCK_LOCAL_SIZE];
+
     if (!job->is_open) {
         cmd_job_print_final(job);
     } else if (strcmp(job->choice, "keep") == 0) {
@@ -164,8 +134,43 @@ cmd_job_print_next(const struct ledger_job *job, const struct cmd_session *sessi
     } else if (strcmp(job->state, "new") == 0 && strcmp(job->choice, "now") != 0) {
         cmd_job_say("the next run gives it a grace of %" PRId64 " hours from %s on",
                     job->grace_hours >= 0 ? job->grace_hours : session->grace_hours,
-                    job->orphaned_at);
+                    cmd_job_moment(job->orphaned_at, moment));
     } else {
         cmd_job_print_pending(job, session);
     }
+}
+
+enum color
+cmd_job_color(const struct ledger_job *job)
+{
+    if (strcmp(job->state, "failed") == 0 || strcmp(job->state, "unsupported") == 0) {
+        return COLOR_BAD;
+    }
+    if (strcmp(job->state, "removed") == 0) {
+        return COLOR_GOOD;
+    }
+    return job->is_open && *job->hold_reason != '\0' ? COLOR_WARNING : COLOR_NONE;
+}
+
+void
+cmd_job_log_missing(int64_t id)
+{
+    struct err err;
+
+    (void)err_set(&err, ERR_USAGE, "there is no job %" PRId64, id);
+    (void)err_hint(&err, "'harpsweep list' shows the numbers; finished jobs go after history_days");
+    log_err(&err);
+}
+
+void
+cmd_job_log_none(const char *app, const char *daemon, const char *which)
+{
+    struct err err;
+
+    (void)err_set(&err, ERR_USAGE, "app %s has no job%s%s%s%s", app,
+                  daemon == NULL ? "" : " on daemon ", daemon == NULL ? "" : daemon,
+                  *which == '\0' ? "" : " ", which);
+    (void)err_hint(
+        &err, "'harpsweep show --app %s' shows all that it has, 'harpsweep list' all jobs", app);
+    log_err(&err);
 }

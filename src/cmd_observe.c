@@ -41,7 +41,7 @@ cmd_observe_print(const struct sweep_report *report, const struct db_result *ima
     static const struct table_column columns[] = {
         {"APP", TABLE_LEFT},   {"DAEMON", TABLE_LEFT}, {"VERSION", TABLE_LEFT},
         {"SIZE", TABLE_RIGHT}, {"SEEN", TABLE_LEFT},   {"CONTAINER", TABLE_LEFT},
-        {"IMAGE", TABLE_LEFT},
+        {"IMAGE", TABLE_NAME},
     };
     struct table *table = table_new(columns, sizeof columns / sizeof *columns);
     char size[TABLE_SIZE_SIZE];

@@ -146,7 +146,7 @@ cmd_plan_print(const struct plan *plan, int64_t days)
     static const struct table_column columns[] = {
         {"WHEN", TABLE_LEFT},   {"JOB", TABLE_RIGHT},  {"APP", TABLE_LEFT},
         {"DAEMON", TABLE_LEFT}, {"SIZE", TABLE_RIGHT}, {"OUTCOME", TABLE_LEFT},
-        {"IMAGE", TABLE_LEFT},  {"WHY", TABLE_LEFT},
+        {"IMAGE", TABLE_NAME},  {"WHY", TABLE_LEFT},
     };
     struct table *table = table_new(columns, sizeof columns / sizeof *columns);
     char later[32];

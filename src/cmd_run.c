@@ -1,5 +1,6 @@
 #include "cmd_run.h"
 
+#include "cmd_metrics.h"
 #include "cmd_session.h"
 #include "db.h"
 #include "jobs.h"
@@ -128,11 +129,13 @@ cmd_run_sweep(const struct cli *cli, const struct conf *conf, struct sweep_repor
     if (!db_open(conf->conninfo, &db, &err)) {
         log_err(&err);
         ret_report->exit_code = err_exit_code(err.kind);
+        cmd_metrics_save(conf, NULL, ret_report);
         return ret_report->exit_code;
     }
     if (!sweep_run(db, conf, &options, ret_report, &err)) {
         log_err(&err);
     }
+    cmd_metrics_save(conf, db, ret_report);
     db_close(db);
     return ret_report->exit_code;
 }
@@ -162,7 +165,7 @@ cmd_run_print_due(const struct db_result *result)
 {
     static const struct table_column columns[] = {
         {"job", TABLE_RIGHT},      {"daemon", TABLE_LEFT}, {"app", TABLE_LEFT},
-        {"due since", TABLE_LEFT}, {"image", TABLE_LEFT},
+        {"due since", TABLE_LEFT}, {"image", TABLE_NAME},
     };
     struct table *table;
 

@@ -30,8 +30,8 @@ cmd_session_follow(struct cmd_session *session, struct err *err)
     return true;
 }
 
-bool
-cmd_session_open(const struct conf *conf, struct cmd_session *ret_session, struct err *err)
+void
+cmd_session_attach(const struct conf *conf, struct db *db, struct cmd_session *ret_session)
 {
     struct err cause;
 
@@ -39,15 +39,25 @@ cmd_session_open(const struct conf *conf, struct cmd_session *ret_session, struc
     ret_session->conf = conf;
     ret_session->enabled = conf->enabled;
     ret_session->grace_hours = conf->grace_hours;
-    if (!ledger_open(conf->conninfo, &ret_session->db, err)) {
-        ret_session->db = NULL;
-        return false;
-    }
+    ret_session->db = db;
     ret_session->roster = roster_new(conf);
     if (!roster_load(ret_session->roster, ret_session->db, &ret_session->nextcloud, &cause) ||
         (conf->follow_nextcloud && !cmd_session_follow(ret_session, &cause))) {
-        log_warning("what Nextcloud's tables say is not known: %s", cause.text);
+        log_warning("Nextcloud's tables could not be read, the settings alone count: %s",
+                    cause.text);
     }
+}
+
+bool
+cmd_session_open(const struct conf *conf, struct cmd_session *ret_session, struct err *err)
+{
+    struct db *db;
+
+    memset(ret_session, 0, sizeof *ret_session);
+    if (!ledger_open(conf->conninfo, &db, err)) {
+        return false;
+    }
+    cmd_session_attach(conf, db, ret_session);
     return true;
 }
 

@@ -27,6 +27,10 @@ struct cmd_session {
  */
 bool cmd_session_open(const struct conf *conf, struct cmd_session *ret_session, struct err *err)
     MUST_CHECK;
+/* The same over a connection that is there already, and stays its owner's: set db to NULL before
+ * cmd_session_close(). */
+void cmd_session_attach(const struct conf *conf, struct db *db, struct cmd_session *ret_session);
+
 /* Refuses the name of a daemon that nobody knows: a slip of the pen would make jobs that wait for
  * ever. */
 bool cmd_session_check_daemon(const struct cmd_session *session, const char *daemon,

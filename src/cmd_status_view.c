@@ -1,6 +1,6 @@
 #include "cmd_status_view.h"
 
-#include "json_out.h"
+#include "clock.h"
 #include "mem.h"
 #include "printable.h"
 #include "table.h"
@@ -19,21 +19,86 @@ cmd_status_line(const char *before, const char *text, const char *after)
     mem_free(printable);
 }
 
+/* "2026-03-01 15:05:09 CET" of a moment as the queries write it. */
+static const char *
+cmd_status_moment(const char *utc, char ret_text[CLOCK_LOCAL_SIZE])
+{
+    int64_t seconds = 0;
+
+    if (!clock_parse_utc(utc, &seconds)) {
+        return "?";
+    }
+    return clock_local_text(seconds, ret_text);
+}
+
+/* Why somebody has to look, in a few words. */
+static void
+cmd_status_print_state(const struct status_summary *summary)
+{
+    bool colored = color_is_wanted(stdout);
+    enum color color = summary->attention ? COLOR_BAD : COLOR_GOOD;
+    const struct {
+        int64_t count;
+        const char *words;
+    } parts[] = {
+        {summary->failed, "failed job(s)"},
+        {summary->stopped, "daemon(s) stopped"},
+        {summary->late, "job(s) overdue for more than an hour"},
+        {summary->unknown, "job(s) of unknown daemons"},
+        {summary->intake, "kind(s) of errors in the triggers"},
+    };
+    const char *separator = ": ";
+
+    (void)printf("state         %s%s%s", color_begin(color, colored),
+                 summary->attention ? "somebody has to look" : "all is well",
+                 color_end(color, colored));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].count > 0) {
+            (void)printf("%s%" PRId64 " %s", separator, parts[i].count, parts[i].words);
+            separator = ", ";
+        }
+    }
+    (void)printf("\n");
+}
+
+static const char *
+cmd_status_exit_words(int64_t code)
+{
+    switch (code) {
+    case EXIT_CODE_OK:
+        return "all went well";
+    case EXIT_CODE_ATTENTION:
+        return "something needed attention";
+    case EXIT_CODE_UNAVAILABLE:
+        return "it lost the database";
+    case EXIT_CODE_LEFT_WORK:
+        return "a limit or a signal ended it, work was left";
+    case EXIT_CODE_CONFIG:
+        return "settings, schema or privileges were wrong";
+    default:
+        return "it failed";
+    }
+}
+
 static void
 cmd_status_print_run(const struct db_result *run)
 {
     char size[TABLE_SIZE_SIZE];
+    char moment[CLOCK_LOCAL_SIZE];
 
     if (db_rows(run) == 0) {
         (void)printf("last run      none did work so far\n");
         return;
     }
-    cmd_status_line("last run      ", db_text(run, 0, LEDGER_RUN_AGO), "");
+    (void)printf("last run      %s, ",
+                 cmd_status_moment(db_text(run, 0, LEDGER_RUN_FINISHED_AT), moment));
+    cmd_status_line("", db_text(run, 0, LEDGER_RUN_AGO), "");
     cmd_status_line(" on ", db_text(run, 0, LEDGER_RUN_HOST), "");
-    (void)printf(": %s jobs, %s removed, up to %s freed, exit %s\n",
+    (void)printf(": %s jobs, %s removed, up to %s freed, exit %s (%s)\n",
                  db_text(run, 0, LEDGER_RUN_CLAIMED), db_text(run, 0, LEDGER_RUN_REMOVED),
                  table_size(db_int(run, 0, LEDGER_RUN_BYTES_FREED), size),
-                 db_text(run, 0, LEDGER_RUN_EXIT_CODE));
+                 db_text(run, 0, LEDGER_RUN_EXIT_CODE),
+                 cmd_status_exit_words(db_int(run, 0, LEDGER_RUN_EXIT_CODE)));
     if (!db_is_null(run, 0, LEDGER_RUN_NOTE)) {
         cmd_status_line("              ", db_text(run, 0, LEDGER_RUN_NOTE), "\n");
     }
@@ -45,12 +110,16 @@ cmd_status_print_due(const struct cmd_session *session, const struct status_summ
     char span[TABLE_SPAN_SIZE];
 
     if (summary->due == 0) {
-        (void)printf("due           nothing\n");
+        (void)printf("due           nothing");
     } else {
-        (void)printf("due           %" PRId64 " jobs, the oldest for %s%s\n", summary->due,
+        (void)printf("due           %" PRId64 " jobs, the oldest for %s%s", summary->due,
                      table_span(summary->oldest_due_s, span),
                      summary->late > 0 ? ": does cron run harpsweep?" : "");
     }
+    if (summary->next_s >= 0) {
+        (void)printf("; the next one in %s", table_span(summary->next_s, span));
+    }
+    (void)printf("\n");
     if (!session->enabled) {
         (void)printf(
             "              cleanup is disabled in %s: only jobs with choice now are worked "
@@ -114,7 +183,7 @@ cmd_status_print_failed(const struct db_result *failed, const struct status_summ
 {
     static const struct table_column columns[] = {
         {"ID", TABLE_RIGHT},   {"APP", TABLE_LEFT},   {"DAEMON", TABLE_LEFT},
-        {"IMAGE", TABLE_LEFT}, {"ENDED", TABLE_LEFT}, {"WHY", TABLE_LEFT},
+        {"IMAGE", TABLE_NAME}, {"ENDED", TABLE_LEFT}, {"WHY", TABLE_LEFT},
     };
     struct table *table;
 
@@ -134,18 +203,38 @@ cmd_status_print_failed(const struct db_result *failed, const struct status_summ
     table_free(table);
 }
 
+/* Since when a daemon is unwell, why, and what to do about it. */
+static void
+cmd_status_print_unwell(const struct db_result *daemons, int row)
+{
+    char moment[CLOCK_LOCAL_SIZE];
+
+    if (db_is_null(daemons, row, LEDGER_DAEMON_STOP)) {
+        return;
+    }
+    cmd_status_line("\ndaemon ", db_text(daemons, row, LEDGER_DAEMON_NAME), " does not work");
+    (void)printf(" since %s",
+                 cmd_status_moment(db_text(daemons, row, LEDGER_DAEMON_STOPPED_SINCE), moment));
+    cmd_status_line(": ", db_text(daemons, row, LEDGER_DAEMON_REASON), "\n");
+    if (!db_is_null(daemons, row, LEDGER_DAEMON_HINT)) {
+        cmd_status_line("  what to do: ", db_text(daemons, row, LEDGER_DAEMON_HINT), "\n");
+    }
+    if (strcmp(db_text(daemons, row, LEDGER_DAEMON_HEALTH), "paused") == 0) {
+        (void)printf("  runs leave it alone until %s",
+                     cmd_status_moment(db_text(daemons, row, LEDGER_DAEMON_PAUSED_UNTIL), moment));
+        cmd_status_line("; 'harpsweep run --daemon ", db_text(daemons, row, LEDGER_DAEMON_NAME),
+                        "' tries at once\n");
+    }
+}
+
 static void
 cmd_status_print_daemons(const struct db_result *daemons)
 {
     static const struct table_column columns[] = {
-        {"DAEMON", TABLE_LEFT}, {"HEALTH", TABLE_LEFT},  {"OPEN", TABLE_RIGHT},
-        {"DUE", TABLE_RIGHT},   {"FAILED", TABLE_RIGHT}, {"REMOVED 24H", TABLE_RIGHT},
-        {"HARP", TABLE_LEFT},   {"WHY", TABLE_LEFT},
+        {"DAEMON", TABLE_LEFT},     {"HEALTH", TABLE_LEFT},   {"OPEN", TABLE_RIGHT},
+        {"DUE", TABLE_RIGHT},       {"OVERDUE", TABLE_RIGHT}, {"FAILED", TABLE_RIGHT},
+        {"FREED 24H", TABLE_RIGHT}, {"HARP", TABLE_LEFT},     {"ANSWERED", TABLE_LEFT},
     };
-    static const int shown[] = {LEDGER_DAEMON_NAME,    LEDGER_DAEMON_HEALTH,
-                                LEDGER_DAEMON_OPEN,    LEDGER_DAEMON_DUE,
-                                LEDGER_DAEMON_FAILED,  LEDGER_DAEMON_REMOVED_24H,
-                                LEDGER_DAEMON_VERSION, LEDGER_DAEMON_REASON};
     struct table *table;
 
     if (db_rows(daemons) == 0) {
@@ -153,18 +242,31 @@ cmd_status_print_daemons(const struct db_result *daemons)
     }
     table = table_new(columns, sizeof columns / sizeof *columns);
     for (int row = 0; row < db_rows(daemons); row++) {
-        for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-            table_add(table, db_text(daemons, row, shown[i]));
-        }
+        const char *health = db_text(daemons, row, LEDGER_DAEMON_HEALTH);
+        char size[TABLE_SIZE_SIZE];
+        char moment[CLOCK_LOCAL_SIZE];
+
+        table_add(table, db_text(daemons, row, LEDGER_DAEMON_NAME));
+        table_add(table, health);
+        table_tint(table, strcmp(health, "ok") == 0             ? COLOR_GOOD
+                          : strcmp(health, "not seen yet") == 0 ? COLOR_NONE
+                                                                : COLOR_BAD);
+        table_add(table, db_text(daemons, row, LEDGER_DAEMON_OPEN));
+        table_add(table, db_text(daemons, row, LEDGER_DAEMON_DUE));
+        table_add(table, db_text(daemons, row, LEDGER_DAEMON_OVERDUE));
+        table_add(table, db_text(daemons, row, LEDGER_DAEMON_FAILED));
+        table_add(table, table_size(db_int(daemons, row, LEDGER_DAEMON_BYTES_24H), size));
+        table_add(table, db_text(daemons, row, LEDGER_DAEMON_VERSION));
+        table_add(table, db_is_null(daemons, row, LEDGER_DAEMON_ANSWERED_AT)
+                             ? "never"
+                             : cmd_status_moment(db_text(daemons, row, LEDGER_DAEMON_ANSWERED_AT),
+                                                 moment));
     }
     (void)printf("\n");
     table_print(table, stdout, table_terminal_width(stdout));
     table_free(table);
     for (int row = 0; row < db_rows(daemons); row++) {
-        if (!db_is_null(daemons, row, LEDGER_DAEMON_HINT)) {
-            cmd_status_line("", db_text(daemons, row, LEDGER_DAEMON_NAME), ": ");
-            cmd_status_line("", db_text(daemons, row, LEDGER_DAEMON_HINT), "\n");
-        }
+        cmd_status_print_unwell(daemons, row);
     }
 }
 
@@ -180,26 +282,6 @@ cmd_status_print_intake(const struct db_result *intake)
     }
 }
 
-/* Calls say once per daemon that has due jobs and is unknown; the rows are sorted by daemon. */
-static void
-cmd_status_each_unknown(const struct cmd_session *session, const struct db_result *open,
-                        void (*say)(void *context, const char *name, int64_t due), void *context)
-{
-    int row = 0;
-
-    while (row < db_rows(open)) {
-        const char *name = db_text(open, row, LEDGER_OPEN_DAEMON);
-        int64_t due = 0;
-
-        while (row < db_rows(open) && strcmp(db_text(open, row, LEDGER_OPEN_DAEMON), name) == 0) {
-            due += db_int(open, row++, LEDGER_OPEN_NOWHERE);
-        }
-        if (due > 0 && roster_find(session->roster, name) == NULL) {
-            say(context, name, due);
-        }
-    }
-}
-
 static void
 cmd_status_say_unknown(void *context, const char *name, int64_t due)
 {
@@ -211,105 +293,22 @@ cmd_status_say_unknown(void *context, const char *name, int64_t due)
 }
 
 void
-cmd_status_print(const struct cmd_session *session, const struct ledger_status *status,
-                 const struct status_summary *summary)
+cmd_status_print(const struct status_view *view)
 {
+    const struct ledger_status *status = &view->status;
     const struct db_result *finished = status->parts[LEDGER_STATUS_FINISHED];
 
-    (void)printf("state         %s\n", summary->attention ? "somebody has to look" : "all is well");
+    cmd_status_print_state(&view->summary);
     cmd_status_print_run(status->parts[LEDGER_STATUS_RUN]);
-    cmd_status_print_due(session, summary);
+    cmd_status_print_due(view->session, &view->summary);
     cmd_status_print_open(status->parts[LEDGER_STATUS_OPEN]);
     cmd_status_print_finished(finished, "last 24 h", LEDGER_FINISHED_24H,
                               LEDGER_FINISHED_BYTES_24H);
     cmd_status_print_finished(finished, "last 7 days", LEDGER_FINISHED_7D,
                               LEDGER_FINISHED_BYTES_7D);
     cmd_status_print_waiting(status->parts[LEDGER_STATUS_WAITING]);
-    cmd_status_each_unknown(session, status->parts[LEDGER_STATUS_OPEN], cmd_status_say_unknown,
-                            NULL);
+    cmd_status_each_unknown(view, cmd_status_say_unknown, NULL);
     cmd_status_print_intake(status->parts[LEDGER_STATUS_INTAKE]);
-    cmd_status_print_failed(status->parts[LEDGER_STATUS_FAILED], summary);
+    cmd_status_print_failed(status->parts[LEDGER_STATUS_FAILED], &view->summary);
     cmd_status_print_daemons(status->parts[LEDGER_STATUS_DAEMONS]);
-}
-
-/* A row as an object, the columns by their names; columns first…last are whole numbers. */
-static void
-cmd_status_write_row(struct json_out *json, const char *key, const struct db_result *result,
-                     int row, int first, int last)
-{
-    json_out_open_object(json, key);
-    for (int column = 0; column < db_columns(result); column++) {
-        const char *name = db_column_name(result, column);
-
-        if (db_is_null(result, row, column)) {
-            json_out_null(json, name);
-        } else if (column >= first && column <= last) {
-            json_out_int(json, name, db_int(result, row, column));
-        } else {
-            json_out_text(json, name, db_text(result, row, column));
-        }
-    }
-    json_out_close_object(json);
-}
-
-static void
-cmd_status_write_rows(struct json_out *json, const char *key, const struct db_result *result,
-                      int first, int last)
-{
-    json_out_open_array(json, key);
-    for (int row = 0; row < db_rows(result); row++) {
-        cmd_status_write_row(json, NULL, result, row, first, last);
-    }
-    json_out_close_array(json);
-}
-
-static void
-cmd_status_write_unknown(void *context, const char *name, int64_t due)
-{
-    struct json_out *json = context;
-
-    json_out_open_object(json, NULL);
-    json_out_text(json, "daemon", name);
-    json_out_int(json, "due", due);
-    json_out_close_object(json);
-}
-
-void
-cmd_status_write_json(const struct cmd_session *session, const struct ledger_status *status,
-                      const struct status_summary *summary)
-{
-    const struct db_result *run = status->parts[LEDGER_STATUS_RUN];
-    struct json_out json;
-
-    json_out_init(&json, stdout);
-    json_out_open_object(&json, NULL);
-    json_out_bool(&json, "attention", summary->attention);
-    json_out_bool(&json, "enabled", session->enabled);
-    json_out_int(&json, "due", summary->due);
-    json_out_int(&json, "oldest_due_s", summary->oldest_due_s);
-    json_out_int(&json, "late", summary->late);
-    json_out_int(&json, "failed", summary->failed);
-    json_out_int(&json, "daemons_stopped", summary->stopped);
-    if (db_rows(run) == 0) {
-        json_out_null(&json, "last_run");
-    } else {
-        cmd_status_write_row(&json, "last_run", run, 0, LEDGER_RUN_PID, LEDGER_RUN_BYTES_FREED);
-    }
-    cmd_status_write_rows(&json, "open", status->parts[LEDGER_STATUS_OPEN], LEDGER_OPEN_JOBS,
-                          LEDGER_OPEN_OLDEST_S);
-    cmd_status_write_rows(&json, "finished", status->parts[LEDGER_STATUS_FINISHED],
-                          LEDGER_FINISHED_24H, LEDGER_FINISHED_BYTES_7D);
-    cmd_status_write_rows(&json, "waiting", status->parts[LEDGER_STATUS_WAITING],
-                          LEDGER_WAITING_JOBS, LEDGER_WAITING_JOBS);
-    cmd_status_write_rows(&json, "failed_jobs", status->parts[LEDGER_STATUS_FAILED],
-                          LEDGER_FAILED_ALL, LEDGER_FAILED_ID);
-    cmd_status_write_rows(&json, "daemons", status->parts[LEDGER_STATUS_DAEMONS],
-                          LEDGER_DAEMON_OPEN, LEDGER_DAEMON_BYTES_24H);
-    cmd_status_write_rows(&json, "intake_errors", status->parts[LEDGER_STATUS_INTAKE],
-                          LEDGER_INTAKE_TIMES, LEDGER_INTAKE_TIMES);
-    json_out_open_array(&json, "unknown_daemons");
-    cmd_status_each_unknown(session, status->parts[LEDGER_STATUS_OPEN], cmd_status_write_unknown,
-                            &json);
-    json_out_close_array(&json);
-    json_out_close_object(&json);
 }

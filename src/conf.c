@@ -187,7 +187,9 @@ conf_on_value(void *user, const char *section, const char *name, const char *val
     if (!reader->failed) {
         /* The scan and inih count the same lines, or something is deeply wrong with one of them. */
         reader->failed = reader->key >= reader->scan->key_count
-                             ? !err_set(reader->err, ERR_INTERNAL, "%s: inih found another line",
+                             ? !err_set(reader->err, ERR_INTERNAL,
+                                        "%s: it is read in two ways that differ: please report "
+                                        "this file, without its passwords",
                                         reader->conf->path)
                              : !conf_take_value(reader, section, name, value);
         reader->key++;
@@ -206,7 +208,9 @@ conf_read(struct conf *conf, const struct conf_scan *scan, struct err *err)
 
         done = !reader.failed;
         if (done && line != 0) {
-            done = err_set(err, ERR_CONFIG, "%s:%d: not NAME = VALUE", conf->path, line);
+            done = err_set(err, ERR_CONFIG,
+                           "%s:%d: this line is no [SECTION], no NAME = VALUE and no comment",
+                           conf->path, line);
         }
     }
     mem_free(reader.given_daemon);

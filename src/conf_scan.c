@@ -24,6 +24,11 @@ conf_read_all(struct conf_scan *scan, int fd, const struct stat *info, struct er
     size_t length = 0;
     ssize_t got = 1;
 
+    if (S_ISDIR(info->st_mode)) {
+        (void)err_set(err, ERR_CONFIG, "%s: is a folder", scan->path);
+        return err_hint(err, "run, plan, status and check take a folder of settings, the other "
+                             "commands one file: -c FILE");
+    }
     if (!S_ISREG(info->st_mode)) {
         return err_set(err, ERR_CONFIG, "%s: not a regular file", scan->path);
     }
@@ -64,8 +69,13 @@ conf_read_file(struct conf_scan *scan, struct err *err)
     bool done = false;
 
     if (fd < 0) {
+        bool forbidden = errno == EACCES;
+
         (void)err_set(err, ERR_CONFIG, "%s: %s", scan->path, strerror(errno));
-        return err_hint(err, "name another file with -c FILE or $HARPSWEEP_CONFIG");
+        return err_hint(
+            err, forbidden ? "as the user that cron runs it as: sudo -u harpsweep harpsweep check"
+                           : "'harpsweep setup' writes one; -c FILE or $HARPSWEEP_CONFIG names "
+                             "another");
     }
     if (fstat(fd, &info) != 0) {
         (void)err_set(err, ERR_CONFIG, "%s: %s", scan->path, strerror(errno));

@@ -23,7 +23,6 @@ struct conf_option {
     const char *section; /* "daemon" for the daemons' sections */
     const char *name;
     enum conf_type type;
-    bool later;    /* this version takes the default only */
     size_t offset; /* in struct conf, or in struct conf_daemon */
     int64_t min;   /* of a number; of a CONF_DURATION in milliseconds */
     int64_t max;

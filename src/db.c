@@ -75,7 +75,27 @@ db_connect(struct db *db, struct err *err)
     sqlstate_line(PQerrorMessage(db->conn), line, sizeof line);
     db_drop(db);
     (void)err_set(err, sqlstate_refusal_kind(line), "database: no connection: %s", line);
-    return err_hint(err, "compare [database] conninfo with what psql needs to connect");
+    return err_hint(err,
+                    "compare [database] conninfo with what psql needs to connect; 'harpsweep check "
+                    "--fix-hints' prints what to try");
+}
+
+char *
+db_conninfo_part(const char *conninfo, const char *keyword)
+{
+    PQconninfoOption *given = PQconninfoParse(conninfo, NULL);
+    PQconninfoOption *defaults = given == NULL ? NULL : PQconndefaults();
+    char *value = NULL;
+
+    for (PQconninfoOption *options = given; options != NULL && value == NULL;
+         options = options == given ? defaults : NULL) {
+        for (PQconninfoOption *at = options; at->keyword != NULL && value == NULL; at++) {
+            value = strcmp(at->keyword, keyword) == 0 ? mem_strdup(at->val) : NULL;
+        }
+    }
+    PQconninfoFree(given);
+    PQconninfoFree(defaults);
+    return value;
 }
 
 static bool

@@ -39,6 +39,13 @@ void db_array_begin(struct buf *array);
 void db_array_text(struct buf *array, const char *value); /* NULL: a null element */
 void db_array_int(struct buf *array, int64_t value);
 
+/* What a connection string, or else the environment and libpq's defaults, say of a keyword ("host",
+ * "port", "dbname", "user"); NULL where neither does, or where conninfo is none. mem_free() it. */
+char *db_conninfo_part(const char *conninfo, const char *keyword);
+
+/* A value as it stands in a connection string: in quotes. mem_free() it. */
+char *db_conninfo_quote(const char *value);
+
 /* Connects, trying every host of conninfo as libpq does. Errors: ERR_DB_LOST (not
  * reachable), ERR_CONFIG (conninfo or password wrong). db_close() it. */
 bool db_open(const char *conninfo, struct db **ret_db, struct err *err) MUST_CHECK;

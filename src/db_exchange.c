@@ -38,7 +38,8 @@ db_exchange(struct db *db, const struct db_step *steps, size_t count, int64_t ti
             poll_fd.events |= POLLOUT;
         }
         if (poll(&poll_fd, 1, left < 0 ? 0 : (int)left) < 0 && errno != EINTR) {
-            (void)err_set(err, ERR_INTERNAL, "poll: %s", strerror(errno));
+            (void)err_set(err, ERR_INTERNAL, "database: no waiting for its answer: %s",
+                          strerror(errno));
             db_drop(db); /* else it would stay busy with what nobody waits for */
             return false;
         }

@@ -21,7 +21,8 @@ keyfile_check(const char *path, const struct stat *info, struct err *err)
     if (info->st_uid != geteuid() && info->st_uid != 0) {
         (void)err_set(err, ERR_CONFIG, "%s: belongs to somebody else (user ID %ld)", path,
                       (long)info->st_uid);
-        return err_hint(err, "chown it to the user that runs harpsweep");
+        return err_hint(err, "chown %ld %s, or start harpsweep as the file's owner",
+                        (long)geteuid(), path);
     }
     if ((info->st_mode & 077) != 0) {
         (void)err_set(err, ERR_CONFIG, "%s: others can read or change it (mode %03o)", path,
@@ -35,11 +36,14 @@ static bool
 keyfile_check_key(const char *path, const char *key, size_t length, struct err *err)
 {
     if (length == 0) {
-        return err_set(err, ERR_CONFIG, "%s: the key is empty", path);
+        (void)err_set(err, ERR_CONFIG, "%s: the key is empty", path);
+        return err_hint(
+            err, "HaRP's HP_SHARED_KEY belongs in it, as 'docker inspect appapi-harp' shows");
     }
     for (size_t i = 0; i < length; i++) {
         if (key[i] == '\n' || key[i] == '\r') {
-            return err_set(err, ERR_CONFIG, "%s: the key has more than one line", path);
+            (void)err_set(err, ERR_CONFIG, "%s: the key has more than one line", path);
+            return err_hint(err, "only the value of HaRP's HP_SHARED_KEY belongs in it");
         }
         if (key[i] < ' ' || key[i] > '~') {
             return err_set(err, ERR_CONFIG, "%s: the key holds a byte that is not printable ASCII",
@@ -110,7 +114,14 @@ keyfile_read(const char *path, char **ret_key, struct err *err)
     bool done = false;
 
     if (fd < 0 || fstat(fd, &info) != 0) {
+        bool forbidden = errno == EACCES;
+
         (void)err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+        (void)err_hint(err, forbidden
+                                ? "as the user that cron runs it as: sudo -u harpsweep "
+                                  "harpsweep check"
+                                : "HaRP's HP_SHARED_KEY belongs in it; nobody else may read it "
+                                  "(mode 600)");
     } else if (keyfile_check(path, &info, err)) {
         length = keyfile_read_all(fd, data, sizeof data);
         if (length < 0) {

@@ -30,9 +30,11 @@ ledger_check_version(int64_t version, struct err *err)
     (void)err_set(err, ERR_SCHEMA,
                   "schema harpsweep has version %" PRId64 ", this program needs version %d",
                   version, HARPSWEEP_SCHEMA_VERSION);
-    return err_hint(err, version < HARPSWEEP_SCHEMA_VERSION
-                             ? "upgrade it: psql -f sql/install.sql"
-                             : "install the harpsweep that belongs to the schema");
+    return err_hint(
+        err, version < HARPSWEEP_SCHEMA_VERSION
+                 ? "upgrade it: psql -f sql/install.sql; 'harpsweep check --fix-hints' "
+                   "prints the whole command"
+                 : "install the harpsweep that belongs to the schema, or the one that upgraded it");
 }
 
 bool
@@ -70,6 +72,12 @@ ledger_list_args(const struct ledger_filter *filter, struct db_args *args)
         db_arg_array(args, &ids);
     }
     db_arg_int(args, filter->limit);
+    if (filter->since_s <= 0) {
+        db_arg_text(args, NULL);
+    } else {
+        db_arg_int(args, filter->since_s);
+    }
+    db_arg_text(args, filter->sort);
 }
 
 bool
@@ -278,6 +286,19 @@ bool
 ledger_ask_intake(struct db *db, struct db_result **ret_result, struct err *err)
 {
     return db_query(db, SQL_INTAKE_ERRORS, NULL, ret_result, err);
+}
+
+bool
+ledger_setup_daemons(struct db *db, const char *prefix, struct db_result **ret_result,
+                     struct err *err)
+{
+    struct db_args args = {.count = 0};
+    bool done;
+
+    db_arg_text(&args, prefix);
+    done = db_query(db, SQL_SETUP_DAEMONS, &args, ret_result, err);
+    db_args_clear(&args);
+    return done;
 }
 
 bool

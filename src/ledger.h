@@ -66,9 +66,11 @@ struct ledger_filter {
     const int64_t *ids; /* NULL: all; id_count of them */
     size_t id_count;
     int64_t limit;
+    int64_t since_s;  /* only what came or ended so many seconds ago or later; 0: all */
+    const char *sort; /* see sql/queries/list_jobs.sql; NULL: newest first */
 };
 
-/* Newest first; ledger_job_at() reads the rows. db_result_free() the result. */
+/* ledger_job_at() reads the rows. db_result_free() the result. */
 bool ledger_list(struct db *db, const struct ledger_filter *filter, struct db_result **ret_result,
                  struct err *err) MUST_CHECK;
 void ledger_job_at(const struct db_result *result, int row, struct ledger_job *ret_job);
@@ -173,7 +175,8 @@ enum {
     LEDGER_OPEN_DUE,
     LEDGER_OPEN_NOW,
     LEDGER_OPEN_NOWHERE,
-    LEDGER_OPEN_OLDEST_S
+    LEDGER_OPEN_OLDEST_S,
+    LEDGER_OPEN_NEXT_S,
 };
 enum {
     LEDGER_FINISHED_STATE,
@@ -263,6 +266,18 @@ enum {
     LEDGER_INTAKE_AGO,
 };
 bool ledger_ask_intake(struct db *db, struct db_result **ret_result, struct err *err) MUST_CHECK;
+
+/* AppAPI's daemons as Nextcloud's own user reads them; see sql/queries/setup_daemons.sql. */
+enum {
+    LEDGER_SETUP_SCHEMA,
+    LEDGER_SETUP_NAME,
+    LEDGER_SETUP_DEPLOY_ID,
+    LEDGER_SETUP_PROTOCOL,
+    LEDGER_SETUP_HOST,
+    LEDGER_SETUP_PORT,
+};
+bool ledger_setup_daemons(struct db *db, const char *prefix, struct db_result **ret_result,
+                          struct err *err) MUST_CHECK;
 
 /* The schema's version. */
 bool ledger_ask_version(struct db *db, int64_t *ret_version, struct err *err) MUST_CHECK;

@@ -34,6 +34,7 @@ main_run_with(const struct cli *cli, const struct conf *conf)
     case CLI_HELP:
     case CLI_VERSION:
     case CLI_CHECK:
+    case CLI_SETUP:
     case CLI_SETTINGS:
         break;
     }
@@ -52,6 +53,9 @@ main_run_one(const struct cli *cli)
         return cmd_check(cli);
     }
     if (!conf_load(cli->config_path, &conf, &err)) {
+        if (cli->format == CLI_FORMAT_NAGIOS) {
+            return cmd_status_unknown(&err);
+        }
         log_err(&err);
         return err_exit_code(err.kind);
     }
@@ -72,6 +76,9 @@ main_run(const struct cli *cli)
     }
     if (cli->command == CLI_VERSION) {
         return cmd_version();
+    }
+    if (cli->command == CLI_SETUP) {
+        return cmd_setup(cli);
     }
     return takes_folder && fleet_is_folder(cli->config_path) ? cmd_fleet(cli, main_run_one)
                                                              : main_run_one(cli);

@@ -1,27 +1,16 @@
+#define _XOPEN_SOURCE 700 /* wcwidth */
+
 #include "printable.h"
 
 #include "mem.h"
 
+#include <locale.h>
 #include <string.h>
+#include <wchar.h>
 
 struct printable_range {
     uint32_t first;
     uint32_t last;
-};
-
-/* Characters that take no column: combining marks, joiners, variation selectors. Only the common
- * blocks: an odd name makes a column of a table a little ragged, nothing worse. */
-static const struct printable_range printable_narrow[] = {
-    {0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x0610, 0x061a},
-    {0x064b, 0x065f}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200b, 0x200d},
-    {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xfeff, 0xfeff},
-};
-
-/* Characters that take two columns (Unicode's East Asian Width W and F, and emoji). */
-static const struct printable_range printable_wide[] = {
-    {0x1100, 0x115f}, {0x2e80, 0x303e},   {0x3041, 0x33ff},   {0x3400, 0x4dbf},   {0x4e00, 0x9fff},
-    {0xa000, 0xa4cf}, {0xac00, 0xd7a3},   {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},
-    {0xffe0, 0xffe6}, {0x1f300, 0x1f64f}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
 };
 
 /* What must be escaped beside the control characters below U+00A0. */
@@ -94,16 +83,44 @@ printable_is_control(uint32_t code)
            printable_in(code, printable_dangerous, COUNT(printable_dangerous));
 }
 
-static size_t
-printable_width(uint32_t code)
+/* A thread's locale, for the time of one text: the widths of characters are the C library's, and it
+ * knows them in a locale of UTF-8 only. The process's own locale is "C", where no name of a
+ * pattern or a number of a log can change its meaning. */
+struct printable_locale {
+    locale_t utf8;
+    locale_t before;
+};
+
+static void
+printable_locale_enter(struct printable_locale *locale)
 {
+    if (locale->utf8 == (locale_t)0) {
+        locale->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+        locale->before = locale->utf8 == (locale_t)0 ? (locale_t)0 : uselocale(locale->utf8);
+    }
+}
+
+static void
+printable_locale_leave(const struct printable_locale *locale)
+{
+    if (locale->utf8 != (locale_t)0) {
+        (void)uselocale(locale->before);
+        freelocale(locale->utf8);
+    }
+}
+
+static size_t
+printable_width(struct printable_locale *locale, uint32_t code)
+{
+    int width;
+
     if (code < 0x300) {
         return 1;
     }
-    if (printable_in(code, printable_narrow, COUNT(printable_narrow))) {
-        return 0;
-    }
-    return printable_in(code, printable_wide, COUNT(printable_wide)) ? 2 : 1;
+    printable_locale_enter(locale);
+    width = wcwidth((wchar_t)code);
+    /* One that the library does not know, or a system without that locale: most take one. */
+    return width < 0 ? 1 : (size_t)width;
 }
 
 /* Returns the columns taken; all of it is ASCII. */
@@ -129,6 +146,7 @@ printable_escape(struct buf *out, uint32_t code)
 size_t
 printable_add(struct buf *out, const char *text)
 {
+    struct printable_locale locale = {(locale_t)0, (locale_t)0};
     size_t width = 0;
 
     while (text != NULL && *text != '\0') {
@@ -141,11 +159,35 @@ printable_add(struct buf *out, const char *text)
         } else if (printable_is_control(code)) {
             width += printable_escape(out, code);
         } else if (buf_add(out, text, length)) {
-            width += printable_width(code);
+            width += printable_width(&locale, code);
         }
         text += length;
     }
+    printable_locale_leave(&locale);
     return width;
+}
+
+size_t
+printable_fit(const char *text, size_t room, size_t *ret_width)
+{
+    struct printable_locale locale = {(locale_t)0, (locale_t)0};
+    size_t length = 0;
+    size_t width = 0;
+
+    while (text[length] != '\0') {
+        uint32_t code = 0;
+        size_t step = printable_decode(text + length, &code);
+        size_t more = step == 0 ? 1 : printable_width(&locale, code);
+
+        if (width + more > room) {
+            break;
+        }
+        width += more;
+        length += step == 0 ? 1 : step;
+    }
+    printable_locale_leave(&locale);
+    *ret_width = width;
+    return length;
 }
 
 char *

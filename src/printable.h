@@ -23,7 +23,11 @@ bool printable_is_control(uint32_t code);
  * UTF-8 as \xHH. Returns the number of columns that it takes on a terminal. NULL adds nothing. */
 size_t printable_add(struct buf *out, const char *text);
 
-/* The same as a string; mem_free() it. */
+/* How many bytes of text, which is printable already, take at most room columns: whole characters,
+ * with the marks that stand on them. *ret_width: the columns that they take. */
+size_t printable_fit(const char *text, size_t room, size_t *ret_width);
+
+/* What printable_add() appends, as a string; mem_free() it. */
 char *printable_dup(const char *text);
 
 #endif

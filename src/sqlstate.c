@@ -30,9 +30,14 @@ void
 sqlstate_hint(struct err *err, const char *state)
 {
     if (strcmp(state, "42501") == 0) {
-        (void)err_hint(err, "grant harpsweep_worker to this database user");
+        (void)err_hint(
+            err,
+            "grant harpsweep_worker to this database user; 'harpsweep check --fix-hints' prints "
+            "the command");
     } else if (sqlstate_kind(state) == ERR_SCHEMA) {
-        (void)err_hint(err, "install or upgrade the schema: psql -f sql/install.sql");
+        (void)err_hint(err,
+                       "install or upgrade the schema: psql -f sql/install.sql; 'harpsweep check "
+                       "--fix-hints' prints the whole command");
     }
 }
 

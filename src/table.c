@@ -3,28 +3,13 @@
 #include "buf.h"
 #include "mem.h"
 #include "printable.h"
+#include "table_cells.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-struct table_cell {
-    char *text; /* printable */
-    size_t width;
-};
-
-struct table {
-    struct table_column *columns;
-    size_t column_count;
-    struct table_cell *cells;
-    size_t cell_count;
-    size_t cell_size;
-};
-
-/* Less room than this for the last column is not worth cutting for. */
-#define TABLE_CUT_MIN 12
 
 struct table *
 table_new(const struct table_column *columns, size_t count)
@@ -65,6 +50,7 @@ table_add(struct table *table, const char *text)
     buf_init(&printable, SIZE_MAX / 4);
     cell->width = printable_add(&printable, text);
     cell->text = mem_strdup(buf_text(&printable));
+    cell->color = COLOR_NONE;
     buf_free(&printable);
 }
 
@@ -80,101 +66,18 @@ table_addf(struct table *table, const char *format, ...)
     table_add(table, text);
 }
 
+void
+table_tint(struct table *table, enum color color)
+{
+    if (table->cell_count > 0) {
+        table->cells[table->cell_count - 1].color = color;
+    }
+}
+
 size_t
 table_rows(const struct table *table)
 {
     return table->column_count == 0 ? 0 : table->cell_count / table->column_count;
-}
-
-static void
-table_spaces(FILE *out, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        (void)fputc(' ', out);
-    }
-}
-
-/* As many whole characters of text as room allows. */
-static void
-table_print_cut(FILE *out, const char *text, size_t room)
-{
-    size_t length = 0;
-    struct buf prefix;
-
-    buf_init(&prefix, SIZE_MAX / 4);
-    while (text[length] != '\0') {
-        uint32_t code = 0;
-        size_t step = printable_decode(text + length, &code);
-        char one[5] = "";
-        size_t width;
-
-        if (step == 0) {
-            break;
-        }
-        memcpy(one, text + length, step);
-        width = printable_add(&prefix, one);
-        if (width > room) {
-            break;
-        }
-        room -= width;
-        length += step;
-    }
-    buf_free(&prefix);
-    (void)fprintf(out, "%.*s...", (int)length, text);
-}
-
-static void
-table_print_row(const struct table *table, FILE *out, const struct table_cell *cells,
-                const size_t *widths, size_t max)
-{
-    size_t last = table->column_count - 1;
-    size_t at = 0;
-
-    for (size_t i = 0; i <= last; i++) {
-        size_t padding = widths[i] - cells[i].width;
-
-        if (table->columns[i].align == TABLE_RIGHT) {
-            table_spaces(out, padding);
-        }
-        if (i == last && max >= at + TABLE_CUT_MIN && at + cells[i].width > max) {
-            table_print_cut(out, cells[i].text, max - at - 3);
-        } else {
-            (void)fputs(cells[i].text, out);
-        }
-        if (i < last) {
-            table_spaces(out, table->columns[i].align == TABLE_RIGHT ? 2 : padding + 2);
-        }
-        at += widths[i] + 2;
-    }
-    (void)fputc('\n', out);
-}
-
-void
-table_print(const struct table *table, FILE *out, size_t width)
-{
-    size_t columns = table->column_count;
-    size_t *widths = mem_alloc(columns, sizeof *widths);
-    struct table_cell *titles = mem_alloc(columns, sizeof *titles);
-
-    for (size_t i = 0; i < columns; i++) {
-        titles[i].text = mem_strdup(table->columns[i].title);
-        titles[i].width = strlen(titles[i].text);
-        widths[i] = titles[i].width;
-    }
-    for (size_t i = 0; i < table_rows(table) * columns; i++) {
-        if (table->cells[i].width > widths[i % columns]) {
-            widths[i % columns] = table->cells[i].width;
-        }
-    }
-    table_print_row(table, out, titles, widths, width);
-    for (size_t row = 0; row < table_rows(table); row++) {
-        table_print_row(table, out, &table->cells[row * columns], widths, width);
-    }
-    for (size_t i = 0; i < columns; i++) {
-        mem_free(titles[i].text);
-    }
-    mem_free(titles);
-    mem_free(widths);
 }
 
 size_t

@@ -4,13 +4,17 @@
 #ifndef HARPSWEEP_TABLE_H
 #define HARPSWEEP_TABLE_H
 
+#include "color.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 struct table;
 
-enum table_align { TABLE_LEFT, TABLE_RIGHT };
+/* TABLE_NAME stands to the left as well; where it must be cut, it keeps its end, which tells more
+ * than its middle: the tag of an image, the number of a host. */
+enum table_align { TABLE_LEFT, TABLE_RIGHT, TABLE_NAME };
 
 struct table_column {
     const char *title;
@@ -26,11 +30,14 @@ void table_free(struct table *table); /* NULL is fine */
 void table_add(struct table *table, const char *text);
 void table_addf(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Colours the cell that was added last, where table_print() writes to a terminal. */
+void table_tint(struct table *table, enum color color);
+
 /* Whole rows that it has. */
 size_t table_rows(const struct table *table);
 
-/* Writes title line and rows. A cell of the last column that would go beyond width columns is cut
- * and ends in "..."; width 0: never. */
+/* Writes title line and rows, none of them wider than width columns: what is too wide is cut, the
+ * widest columns of text first, and shows "..." there. width 0: nothing is cut. */
 void table_print(const struct table *table, FILE *out, size_t width);
 
 /* Columns of the terminal that out is, 0 where it is none: for table_print(). */

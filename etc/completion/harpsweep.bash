@@ -24,7 +24,7 @@ _harpsweep() {
     help=$("$program" help $command 2>/dev/null)
 
     case $before in
-    -c | --config | --file)
+    -c | --config | --file | --nextcloud | --key-file)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
@@ -33,6 +33,7 @@ _harpsweep() {
     --state)
         reply='open final new pending claimed removed untagged absent in_use kept cancelled failed unsupported no_ref'
         ;;
+    --sort) reply='newest oldest due ended size state app daemon' ;;
     --event) reply='uninstall update manual adopted' ;;
     --*)
         # Another option that takes a value: nobody knows which.

@@ -28,12 +28,14 @@ for command in '' $commands
         end
         test -n "$part[1]"; and set -a about -s $part[1]
         switch $part[2]
-            case config file
+            case config file nextcloud key-file
                 set -a about -r -F
             case format
                 set -a about -x -a (string replace -ra ',| or ' ' ' -- $part[4])
             case state
                 set -a about -x -a 'open final new pending claimed removed untagged absent in_use kept cancelled failed unsupported no_ref'
+            case sort
+                set -a about -x -a 'newest oldest due ended size state app daemon'
             case event
                 set -a about -x -a 'uninstall update manual adopted'
             case '*'

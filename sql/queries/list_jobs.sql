@@ -1,7 +1,9 @@
--- Jobs with all that is known of them, newest first. For the commands list and show.
+-- Jobs with all that is known of them. For the commands list and show.
 -- $1 text only this state; open and final stand for several (null: all)
 -- $2 text only this daemon (null: all)  $3 text only this app (null: all)
 -- $4 bigint[] only these jobs (null: all)  $5 int most rows
+-- $6 bigint only those that came or ended so many seconds ago or later (null: all)
+-- $7 text order: oldest, due, ended, size, state, app, daemon; anything else and null: newest first
 -- Result: one row per job, as ledger_job_at() reads them. Times are UTC in ISO 8601; waits_s is
 -- the number of seconds until next_at.
 select j.id, j.state::text, j.daemon, j.appid, j.image_ref, j.image_id, j.event, j.choice,
@@ -35,5 +37,15 @@ select j.id, j.state::text, j.daemon, j.appid, j.image_ref, j.image_id, j.event,
    and ($2::text is null or j.daemon = $2::text)
    and ($3::text is null or j.appid = $3::text)
    and ($4::bigint[] is null or j.id = any ($4::bigint[]))
- order by j.id desc
+   and ($6::bigint is null
+        or greatest(j.orphaned_at, j.finished_at) >= now() - make_interval(secs => $6::bigint))
+ -- Each line but the one that was asked for is a constant, and costs nothing.
+ order by case when $7::text = 'oldest' then j.id end,
+          case when $7::text = 'due' then j.next_at end,
+          case when $7::text = 'ended' then j.finished_at end desc nulls last,
+          case when $7::text = 'size' then j.bytes_freed end desc nulls last,
+          case when $7::text = 'state' then j.state end,
+          case when $7::text = 'app' then j.appid end,
+          case when $7::text = 'daemon' then j.daemon end,
+          j.id desc
  limit $5::int

@@ -52,7 +52,7 @@ check_arguments(const struct cli *cli)
 {
     switch (cli->command) {
     case CLI_SHOW:
-        FUZZ_CHECK(cli->id_count > 0, "nothing to show");
+        check_change(cli);
         return;
     case CLI_NOW:
     case CLI_KEEP:
@@ -78,6 +78,7 @@ check_arguments(const struct cli *cli)
     case CLI_LIST:
     case CLI_STATUS:
     case CLI_CHECK:
+    case CLI_SETUP:
         FUZZ_CHECK(cli->id_count == 0 && cli->image_ref == NULL, "arguments");
         return;
     }
@@ -93,6 +94,8 @@ check_parsed(const struct cli *cli, int argc, char **argv)
     check_text(cli->state, argc, argv);
     check_text(cli->image_id, argc, argv);
     check_text(cli->reason, argc, argv);
+    check_text(cli->sort, argc, argv);
+    FUZZ_CHECK(cli->since_s >= 0, "since %lld", (long long)cli->since_s);
     check_text(cli->file, argc, argv);
     FUZZ_CHECK(cli->image_ref == NULL || points_into(cli->image_ref, argc, argv), "a reference");
     FUZZ_CHECK(cli->config_path != NULL && cli->config_path[0] != '\0', "no settings");

@@ -49,7 +49,7 @@ def test_version_names_commit_schema_and_libraries():
         (["sweep"], "there is no command 'sweep'"),
         (["run", "--nonsense"], "there is no option --nonsense"),
         (["list", "--limit", "x"], "option --limit needs a whole number from 1 to 1000000, not 'x'"),
-        (["show"], "command show needs numbers of jobs"),
+        (["show"], "command show needs numbers of jobs or --app"),
     ],
 )
 def test_usage_errors_name_the_thing_and_give_a_hint(arguments, words):
@@ -313,15 +313,17 @@ def test_status_of_a_busy_day(program, connection):
     schedule(connection, DAEMON, "b", "b:1", choice="now")
     held = schedule(connection, DAEMON, "c", "c:1", grace_hours=3)
     connection.execute("update harpsweep.job set hold_reason = 'the app is there again' where id = %s", (held,))
-    text = program("status").out
-    assert "on web1: 3 jobs, 2 removed, up to 5.0 MB freed, exit 0" in text
-    assert "due           1 jobs" in text
+    text = program("status", TZ="UTC").out
+    assert "on web1: 3 jobs, 2 removed, up to 5.0 MB freed, exit 0 (all went well)" in text
+    assert re.search(r"^last run      \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, \d+ s ago on web1", text, re.M)
+    assert re.search(r"^due           1 jobs, the oldest for \d+s; the next one in (3h|2h 59m)$", text, re.M)
     assert "open          0 new, 2 pending, 0 claimed" in text
     assert "last 24 h     1 removed; up to 5.0 MB freed" in text
     assert "waiting       1 because: the app is there again" in text
     told = program("--json", "status").json
     assert told["last_run"]["host"] == "web1" and told["last_run"]["bytes_freed"] == 5000000
     assert told["due"] == 1 and told["attention"] is False
+    assert 3 * 3600 - 60 < told["next_due_s"] <= 3 * 3600
     assert told["finished"] == [
         {"state": "removed", "jobs_24h": 1, "jobs_7d": 1, "bytes_24h": 5000000, "bytes_7d": 5000000}
     ]
@@ -344,7 +346,18 @@ def test_status_wants_attention_for_stopped_daemons(program, connection):
         (DAEMON,),
     )
     text = program("status", code=1).out
-    assert "HaRP refused the key" in text and f"{DAEMON}: compare the keys" in text
+    assert "runs leave it alone" not in text and "HaRP refused the key" in text and f"daemon {DAEMON} does not work since " in text and "what to do: compare the keys" in text
+    assert "1 daemon(s) stopped" in text
+
+
+def test_status_of_a_daemon_that_is_left_alone(program, connection):
+    connection.execute(
+        """insert into harpsweep.daemon (daemon, stopped_since, stop, reason, hint, paused_until)
+           values (%s, now(), 'unauthorized', 'HaRP refused the key', 'compare the keys', now() + interval '9 min')""",
+        (DAEMON,),
+    )
+    text = program("status", code=1).out
+    assert f"; 'harpsweep run --daemon {DAEMON}' tries at once" in text
 
 
 def test_status_wants_attention_for_late_jobs(program, connection):

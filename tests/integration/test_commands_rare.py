@@ -271,12 +271,13 @@ def test_adopt_from_standard_input(program, connection, harp):
 
 
 def test_tables_fit_the_terminal(program, connection):
-    """Only the last column is cut, and only there."""
+    """The widest column is cut, and only there."""
     number = schedule(connection, DAEMON, image="a:1")
     connection.execute("update harpsweep.job set hold_reason = %s where id = %s", ("because " * 30, number))
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 110, 0, 0))
-    subprocess.run([PROGRAM, "-c", program.settings, "list"], stdout=terminal, stdin=subprocess.DEVNULL, check=True)
+    subprocess.run([PROGRAM, "-c", program.settings, "list"], stdout=terminal, stdin=subprocess.DEVNULL, check=True,
+                   env={**os.environ, "NO_COLOR": "1"})
     os.close(terminal)
     shown = b""
     try:

@@ -21,7 +21,8 @@ def without_option(matches):
 @each_shell
 def test_commands(shell, tmp_path):
     assert shell(["harpsweep ", "harpsweep -v s", "harpsweep help s", "harpsweep list s"], tmp_path) == [
-        set(helped_commands()), {"schedule", "show", "status"}, {"schedule", "show", "status", "settings"}, set()]
+        set(helped_commands()), {"schedule", "setup", "show", "status"},
+        {"schedule", "setup", "show", "status", "settings"}, set()]
 
 
 @each_shell

@@ -88,7 +88,7 @@ def test_letters_and_arguments_stand_with_their_options():
     assert documented == lettered
 
 
-@pytest.mark.parametrize("option, command", [("state", "list"), ("event", "schedule")])
+@pytest.mark.parametrize("option, command", [("state", "list"), ("sort", "list"), ("event", "schedule")])
 def test_words_that_an_option_takes(option, command):
     """Every word that the program takes, found by trying all words of the page, and every one that its help names."""
     words = {word for head, text in items(COMMANDS[command][1]).items() if f"-{option} " in head

@@ -131,7 +131,13 @@ test_jobs(void **state)
     cli_free(&cli);
 
     refuse(WORDS(W("show"), W("")), "'' is not the number of a job");
-    refuse(WORDS(W("show")), "command show needs numbers of jobs");
+    accept(WORDS(W("show"), W("--app"), W("a"), W("--limit=3")), &cli);
+    assert_int_equal(cli.id_count, 0);
+    cli_free(&cli);
+
+    refuse(WORDS(W("show")), "command show needs numbers of jobs or --app");
+    refuse(WORDS(W("show"), W("1"), W("--app=a")),
+           "command show takes numbers of jobs or --app, not both");
     refuse(WORDS(W("now")), "command now needs numbers of jobs or --app");
     refuse(WORDS(W("now"), W("1"), W("--app"), W("a")),
            "command now takes numbers of jobs or --app, not both");
@@ -210,6 +216,22 @@ test_list(void **state)
     assert_int_equal(cli.limit, 1000000);
     accept(WORDS(W("list"), W("--state=open")), &cli);
     assert_string_equal(cli.state, "open");
+    accept(WORDS(W("list"), W("--since"), W("36h"), W("--sort=due"), W("--format=csv")), &cli);
+    assert_int_equal(cli.since_s, 36 * 3600);
+    assert_string_equal(cli.sort, "due");
+    assert_int_equal(cli.format, CLI_FORMAT_CSV);
+    accept(WORDS(W("list"), W("--since=2001-01-01")), &cli);
+    assert_true(cli.since_s > INT64_C(20) * 365 * 86400);
+    refuse(WORDS(W("list"), W("--since=2999-01-01")),
+           "option --since does not take '2999-01-01': it is neither a span nor a past moment");
+    refuse(WORDS(W("list"), W("--since=0d")),
+           "option --since does not take '0d': it is neither a span nor a past moment");
+    refuse(WORDS(W("list"), W("--since=99999999999d")),
+           "option --since does not take '99999999999d': it is neither a span nor a past moment");
+    refuse(WORDS(W("list"), W("--since=7")),
+           "option --since does not take '7': it is neither a span nor a past moment");
+    refuse(WORDS(W("list"), W("--sort=best")), "option --sort does not know 'best'");
+    refuse(WORDS(W("show"), W("1"), W("--format=csv")), "command show has no --format=csv");
     refuse(WORDS(W("list"), W("--state=gone")), "option --state does not know 'gone'");
     refuse(WORDS(W("list"), W("--limit=0")),
            "option --limit needs a whole number from 1 to 1000000, not '0'");

@@ -207,8 +207,6 @@ static const struct {
     {"[cleanup]\nkeep = a\xff\n", ":8: not UTF-8"},
     {"[cleanup]\nkeep_previous = 101\n",
      ":8: [cleanup] keep_previous: 101 is out of range: 0 to 100"},
-    {"[run]\nmetrics_file = /x\n",
-     ":8: [run] metrics_file: this version supports only leaving it out"},
     {"[daemon:e]\nurl = ftp://x\n",
      ":8: [daemon:e] url: \"ftp://x\" is not http://HOST[:PORT] or https://HOST[:PORT]"},
     {"[daemon:e]\nurl = http://\n",
@@ -300,7 +298,7 @@ test_whole_files(void **state)
     assert_string_equal(err.text + strlen(file_path), ": larger than 1 MiB");
     mem_free(text);
     assert_false(conf_load(folder, &conf, &err));
-    assert_string_equal(err.text + strlen(folder), ": not a regular file");
+    assert_string_equal(err.text + strlen(folder), ": is a folder");
     assert_false(conf_load("/nowhere/harpsweep.ini", &conf, &err));
     assert_string_equal(err.text, "/nowhere/harpsweep.ini: No such file or directory");
     /* A byte order mark and CRLF are how a Windows editor leaves a file. */

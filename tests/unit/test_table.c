@@ -42,6 +42,9 @@ test_printable(void **state)
     assert_printable("e\xcc\x81", "e\xcc\x81", 1);               /* combining accent */
     assert_printable("\xe6\x97\xa5", "\xe6\x97\xa5", 2);         /* CJK */
     assert_printable("\xf0\x9f\x90\xb3", "\xf0\x9f\x90\xb3", 2); /* emoji */
+    assert_printable("\xe3\x80\x80", "\xe3\x80\x80", 2);         /* ideographic space */
+    assert_printable("\xe1\xb3\x90", "\xe1\xb3\x90", 0);         /* a mark of Vedic */
+    assert_printable("\xee\x80\x80", "\xee\x80\x80", 1);         /* private use: nobody knows */
     assert_printable("\xff", "\\xff", 4);
     assert_printable("\xc0\xaf", "\\xc0\\xaf", 8);           /* overlong */
     assert_printable("\xed\xa0\x80", "\\xed\\xa0\\x80", 12); /* surrogate */
@@ -90,11 +93,19 @@ test_table(void **state)
                  " ID  NAME   WHY\n"
                  "  7  caf\xc3\xa9s  a long reason t...\n"
                  "123         \\n\n");
-    /* Too narrow to cut sensibly. */
     assert_table(table, 20,
                  " ID  NAME   WHY\n"
-                 "  7  caf\xc3\xa9s  a long reason that goes on\n"
+                 "  7  caf\xc3\xa9s  a lon...\n"
                  "123         \\n\n");
+    /* What is left of a line on a terminal that is narrower than that. */
+    assert_table(table, 14,
+                 " ID  NAME   ..\n"
+                 "  7  caf\xc3\xa9s  ..\n"
+                 "123         \\n\n");
+    assert_table(table, 6,
+                 " ID  .\n"
+                 "  7  .\n"
+                 "123  \n");
     table_free(table);
     table_free(NULL);
 }
@@ -110,6 +121,25 @@ test_cut_never_splits_a_character(void **state)
         table,
         "\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5");
     assert_table(table, 12, "WHY\n\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5...\n");
+    table_free(table);
+}
+
+static void
+test_the_widest_columns_are_cut(void **state)
+{
+    static const struct table_column columns[] = {
+        {"APP", TABLE_LEFT}, {"IMAGE", TABLE_NAME}, {"SIZE", TABLE_RIGHT}, {"WHY", TABLE_LEFT}};
+    struct table *table = table_new(columns, 4);
+
+    (void)state;
+    table_add(table, "context");
+    table_add(table, "ghcr.io/nextcloud/context_chat_backend:4.4.1");
+    table_add(table, "1234567890123 B");
+    table_add(table, "a reason that goes on and on");
+    assert_table(
+        table, 80,
+        "APP      IMAGE                                  SIZE  WHY\n"
+        "context  ghcr.io/...t_backend:4.4.1  1234567890123 B  a reason that goes on a...\n");
     table_free(table);
 }
 
@@ -151,6 +181,7 @@ main(void)
         cmocka_unit_test(test_printable),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_cut_never_splits_a_character),
+        cmocka_unit_test(test_the_widest_columns_are_cut),
         cmocka_unit_test(test_span),
         cmocka_unit_test(test_size),
     };

@@ -1,0 +1,238 @@
+#include "cmd_psql.h"
+
+#include "buf.h"
+#include "db.h"
+#include "mem.h"
+#include "share.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool
+psql_is_local(const char *host)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "::1"};
+
+    if (host == NULL || host[0] == '\0' || host[0] == '/') {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], host) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+psql_add(struct psql *psql, const char *word)
+{
+    if (psql->count < CMD_PSQL_WORDS) {
+        psql->words[psql->count++] = mem_strdup(word);
+    }
+}
+
+/* A root may have no sudo, and needs none. */
+static void
+psql_add_postgres(struct psql *psql)
+{
+    bool root = geteuid() == 0;
+
+    psql_add(psql, root ? "runuser" : "sudo");
+    psql_add(psql, "-u");
+    psql_add(psql, "postgres");
+    if (root) {
+        psql_add(psql, "--");
+    }
+    psql_add(psql, "psql");
+}
+
+static void
+psql_add_option(struct psql *psql, const char *option, const char *value)
+{
+    if (value != NULL && *value != '\0') {
+        psql_add(psql, option);
+        psql_add(psql, value);
+    }
+}
+
+void
+psql_open(struct psql *psql, const char *conninfo)
+{
+    char *host = db_conninfo_part(conninfo, "host");
+    char *port = db_conninfo_part(conninfo, "port");
+    char *database = db_conninfo_part(conninfo, "dbname");
+    bool local = psql_is_local(host);
+
+    memset(psql, 0, sizeof *psql);
+    if (local) {
+        psql_add_postgres(psql);
+        psql_add_option(psql, "-h", host != NULL && host[0] == '/' ? host : NULL);
+    } else {
+        psql_add(psql, "psql");
+        psql_add_option(psql, "-h", host);
+        psql_add_option(psql, "-U", "postgres");
+    }
+    psql_add_option(psql, "-p", port != NULL && strcmp(port, "5432") != 0 ? port : NULL);
+    psql_add_option(psql, "-d", database);
+    mem_free(host);
+    mem_free(port);
+    mem_free(database);
+}
+
+void
+psql_open_as(struct psql *psql, const char *conninfo)
+{
+    memset(psql, 0, sizeof *psql);
+    psql_add(psql, "psql");
+    psql_add(psql, "-d");
+    psql_add(psql, conninfo);
+}
+
+void
+psql_add_file(struct psql *psql, const char *name)
+{
+    char *file = mem_printf("sql/%s", name);
+    char *path = share_path(file);
+
+    psql_add(psql, "-f");
+    psql_add(psql, path);
+    mem_free(file);
+    mem_free(path);
+}
+
+void
+psql_close(struct psql *psql)
+{
+    for (size_t i = 0; i < psql->count; i++) {
+        mem_free(psql->words[i]);
+    }
+    memset(psql, 0, sizeof *psql);
+}
+
+char *
+psql_shell_word(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./:=@%+,";
+    struct buf quoted;
+    char *text;
+
+    if (*word != '\0' && strspn(word, plain) == strlen(word)) {
+        return mem_strdup(word);
+    }
+    buf_init(&quoted, SIZE_MAX / 4);
+    (void)buf_add_text(&quoted, "'");
+    for (; *word != '\0'; word++) {
+        if (*word == '\'') {
+            (void)buf_add_text(&quoted, "'\\''");
+        } else {
+            (void)buf_add(&quoted, word, 1);
+        }
+    }
+    (void)buf_add_text(&quoted, "'");
+    text = mem_strdup(buf_text(&quoted));
+    buf_free(&quoted);
+    return text;
+}
+
+char *
+psql_text(const struct psql *psql)
+{
+    struct buf line;
+    char *text;
+
+    buf_init(&line, SIZE_MAX / 4);
+    for (size_t i = 0; i < psql->count; i++) {
+        char *word = psql_shell_word(psql->words[i]);
+
+        (void)buf_printf(&line, "%s%s", i == 0 ? "" : " ", word);
+        mem_free(word);
+    }
+    text = mem_strdup(buf_text(&line));
+    buf_free(&line);
+    return text;
+}
+
+/* In the child: the words, with the pipe as standard input. */
+static void
+psql_become(const struct psql *psql, int input)
+{
+    /* What a person has in ~/.psqlrc is not ours, and PGOPTIONS may be anything. */
+    if (dup2(input, STDIN_FILENO) < 0) {
+        _exit(126);
+    }
+    (void)execvp(psql->words[0], psql->words);
+    _exit(127);
+}
+
+static bool
+psql_feed(int output, const char *input)
+{
+    size_t length = strlen(input);
+
+    while (length > 0) {
+        ssize_t written = write(output, input, length);
+
+        if (written <= 0 && errno != EINTR) {
+            return false;
+        }
+        if (written > 0) {
+            input += written;
+            length -= (size_t)written;
+        }
+    }
+    return true;
+}
+
+static bool
+psql_wait(const struct psql *psql, pid_t child, struct err *err)
+{
+    int status = 0;
+
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return err_set(err, ERR_INTERNAL, "%s: its end could not be waited for: %s",
+                           psql->words[0], strerror(errno));
+        }
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        return true;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+        (void)err_set(err, ERR_CONFIG, "%s could not be started", psql->words[0]);
+        return err_hint(err, "apt-get install postgresql-client");
+    }
+    return err_set(err, ERR_SCHEMA, "psql could not do all of it, see its message above");
+}
+
+bool
+psql_run(const struct psql *psql, const char *input, struct err *err)
+{
+    int ends[2];
+    pid_t child;
+    bool fed;
+
+    if (pipe(ends) != 0) {
+        return err_set(err, ERR_INTERNAL, "no pipe to psql: %s", strerror(errno));
+    }
+    child = fork();
+    if (child == 0) {
+        (void)close(ends[1]);
+        psql_become(psql, ends[0]);
+    }
+    (void)close(ends[0]);
+    if (child < 0) {
+        (void)close(ends[1]);
+        return err_set(err, ERR_INTERNAL, "psql could not be started: %s", strerror(errno));
+    }
+    /* Where it ended early, its exit code tells more than the broken pipe. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    fed = psql_feed(ends[1], input);
+    (void)close(ends[1]);
+    return psql_wait(psql, child, err) &&
+           (fed || err_set(err, ERR_SCHEMA, "psql did not read all of the statements"));
+}

@@ -1,0 +1,165 @@
+#include "cmd_story.h"
+
+#include "clock.h"
+#include "cmd_job.h"
+#include "mem.h"
+#include "table.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct story_event {
+    int64_t at; /* seconds since 1970 */
+    size_t number;
+    char *text;
+};
+
+struct story {
+    struct story_event *events;
+    size_t count;
+};
+
+static void story_add(struct story *story, const char *utc, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+/* Nothing is added where utc is no moment: it did not happen, or never will. */
+static void
+story_add(struct story *story, const char *utc, const char *format, ...)
+{
+    char text[2048];
+    struct story_event *event;
+    int64_t at = 0;
+    va_list args;
+
+    if (!clock_parse_utc(utc, &at)) {
+        return;
+    }
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    story->events = mem_grow(story->events, story->count + 1, sizeof *story->events);
+    event = &story->events[story->count];
+    event->at = at;
+    event->number = story->count++;
+    event->text = mem_strdup(text);
+}
+
+/* By time; what happened in the same second, as it was added. */
+static int
+story_compare(const void *a, const void *b)
+{
+    const struct story_event *left = a;
+    const struct story_event *right = b;
+
+    if (left->at != right->at) {
+        return left->at < right->at ? -1 : 1;
+    }
+    return left->number < right->number ? -1 : 1;
+}
+
+static void
+story_print_and_free(struct story *story)
+{
+    if (story->count > 0) {
+        qsort(story->events, story->count, sizeof *story->events, story_compare);
+    }
+    for (size_t i = 0; i < story->count; i++) {
+        char moment[CLOCK_LOCAL_SIZE];
+
+        cmd_job_say("  %s  %s", clock_local_text(story->events[i].at, moment),
+                    story->events[i].text);
+        (void)printf("\n");
+        mem_free(story->events[i].text);
+    }
+    mem_free(story->events);
+}
+
+static void
+story_add_origin(struct story *story, const struct ledger_job *job)
+{
+    const char *at = job->orphaned_at;
+    const char *wish = strcmp(job->choice, "now") == 0    ? ", to be deleted at once"
+                       : strcmp(job->choice, "keep") == 0 ? ", to be kept"
+                                                          : "";
+
+    if (strcmp(job->event, "uninstall") == 0) {
+        story_add(story, at, "app %s was uninstalled, which left its image behind%s", job->appid,
+                  wish);
+    } else if (strcmp(job->event, "update") == 0) {
+        story_add(story, at, "app %s was updated, which left its old image behind%s", job->appid,
+                  wish);
+    } else if (strcmp(job->event, "adopted") == 0) {
+        story_add(story, at, "somebody had the image adopted ('harpsweep adopt')%s", wish);
+    } else {
+        story_add(story, at, "somebody made this job%s", wish);
+    }
+    if (job->oc_job_id >= 0) {
+        story_add(story, at, "AppAPI queued its own clean-up for it, as its job %" PRId64,
+                  job->oc_job_id);
+    }
+}
+
+static void
+story_add_grace(struct story *story, const struct ledger_job *job)
+{
+    if (job->grace_hours > 0) {
+        story_add(story, job->not_before, "its grace of %" PRId64 " hour%s %s", job->grace_hours,
+                  job->grace_hours == 1 ? "" : "s",
+                  job->is_open && job->attempts == 0 && job->waits_s > 0 ? "ends" : "ended");
+    } else if (job->is_open) {
+        story_add(story, job->not_before, "it may be deleted from here on");
+    }
+}
+
+static void
+story_add_attempts(struct story *story, const struct ledger_job *job)
+{
+    story_add(story, job->claimed_at, "the run %s took it up%s%s", job->claimed_by,
+              job->attempts == 1 ? ", the first one" : "",
+              strcmp(job->state, "claimed") == 0 && job->waits_s <= 0
+                  ? " and was not heard of again"
+                  : "");
+    if (strcmp(job->state, "pending") == 0 && job->attempts > 0 && job->waits_s > 0) {
+        story_add(story, job->next_at, "it is %s again",
+                  *job->hold_reason != '\0' ? "looked at" : "tried");
+    }
+}
+
+static void
+story_add_end(struct story *story, const struct ledger_job *job)
+{
+    char size[TABLE_SIZE_SIZE];
+    char more[256] = "";
+    int length = 0;
+
+    if (job->bytes_freed > 0) {
+        length =
+            snprintf(more, sizeof more, "; up to %s freed", table_size(job->bytes_freed, size));
+    }
+    if (*job->hold_reason != '\0' || *job->last_error != '\0') {
+        story_add(story, job->finished_at, "it ended as %s%s: %s", job->state, more,
+                  *job->hold_reason != '\0' ? job->hold_reason : job->last_error);
+        return;
+    }
+    if (job->http_status > 0 && length >= 0) {
+        (void)snprintf(more + length, sizeof more - (size_t)length,
+                       "; HTTP status %" PRId64 " after %" PRId64 ".%" PRId64 " s",
+                       job->http_status, job->duration_ms / 1000, job->duration_ms % 1000 / 100);
+    }
+    story_add(story, job->finished_at, "it ended as %s%s", job->state, more);
+}
+
+void
+cmd_story_print(const struct ledger_job *job)
+{
+    struct story story = {.count = 0};
+
+    story_add_origin(&story, job);
+    story_add_grace(&story, job);
+    story_add_attempts(&story, job);
+    story_add_end(&story, job);
+    story_print_and_free(&story);
+}
