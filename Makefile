@@ -123,7 +123,7 @@ TEST_PROGRAMS := $(TESTS:tests/unit/%.c=$(B)/%)
 FORMATTED := $(wildcard src/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh)
 
-.PHONY: all objects check unit san valgrind integration integration-san model cover bench \
+.PHONY: all objects check unit san valgrind integration integration-san model model-smoke cover bench \
 	fuzz fuzz-smoke fuzz-programs lint lint-c lint-sh \
 	layers cppcheck tidy analyze clang format format-check install clean help needs FORCE
 .DELETE_ON_ERROR:
@@ -193,9 +193,9 @@ integration: $(PROGRAM)
 integration-san:
 	@$(MAKE) --no-print-directory VARIANT=san WERROR= PROGRAM=build/san/harpsweep integration
 
-model:
+model model-smoke:
 	@DEPS=no bin/deps model
-	tests/model/run.sh $(MODEL_ARGS)
+	tests/model/run.sh $(if $(findstring smoke,$@),--smoke,$(MODEL_ARGS))
 
 cover:
 	@$(MAKE) --no-print-directory VARIANT=cover unit
@@ -289,6 +289,7 @@ help:
 	@echo 'make integration-san   the same with the sanitizers'
 	@echo 'make model          the life of a job, searched for broken promises with spin; MODEL_ARGS="--story NO_CONFIRM"'
 	@echo '                    tells what that guard is for (tests/model/run.sh)'
+	@echo 'make model-smoke    a few seconds of it'
 	@echo 'make lint           clang-format, layers, cppcheck, clang-tidy, gcc -fanalyzer, clang, shellcheck'
 	@echo 'make format         formats the C sources'
 	@echo 'make cover          tests with gcov, and what they reach'
