@@ -153,7 +153,7 @@ SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh etc/compl
 MANUALS := etc/man/harpsweep.1 etc/man/harpsweep.ini.5 etc/man/harpsweep.7
 UNITS   := etc/harpsweep.service etc/harpsweep.timer
 
-.PHONY: all objects check unit san valgrind integration integration-san model chaos chaos-smoke mutate cover bench check-versions \
+.PHONY: all objects check unit san valgrind integration integration-san model model-smoke chaos chaos-smoke mutate cover bench check-versions \
 	fuzz fuzz-smoke fuzz-programs torture torture-smoke lint lint-c lint-sh \
 	lint-man layers cppcheck tidy analyze clang format format-check install uninstall deb check-deb dist clean help needs FORCE
 .DELETE_ON_ERROR:
@@ -241,9 +241,9 @@ integration: $(PROGRAM)
 integration-san:
 	@$(MAKE) --no-print-directory VARIANT=san WERROR= PROGRAM=build/san/harpsweep integration
 
-model:
+model model-smoke:
 	@DEPS=no bin/deps model
-	tests/model/run.sh $(MODEL_ARGS)
+	tests/model/run.sh $(if $(findstring smoke,$@),--smoke,$(MODEL_ARGS))
 
 chaos chaos-smoke: bin/harpsweep
 	@bin/deps chaos
@@ -437,6 +437,7 @@ help:
 	@echo 'make integration-san   the same with the sanitizers'
 	@echo 'make model          the life of a job, searched for broken promises with spin; MODEL_ARGS="--story NO_CONFIRM"'
 	@echo '                    tells what that guard is for (tests/model/run.sh)'
+	@echo 'make model-smoke    a few seconds of it'
 	@echo 'make chaos          ten thousand runs killed over 100,000 jobs while everything around them fails, and a judge of'
 	@echo '                    what came of it; CHAOS_ARGS="--seed 1 --jobs 2000 --kills 200 --minutes 2" plays less of it'
 	@echo 'make chaos-smoke    the same for half a minute'

@@ -110,10 +110,13 @@ select r.id,
        d.beside
   from result r
        left join recorded d on d.id = r.id
+       -- for share: the row as it is by now. The statement may have waited for whoever changed it, and that
+       -- may be this very result, sent before a connection broke: to its own eyes the claim still stands.
        left join lateral (
            select o.claim_token, o.attempts, o.state
              from harpsweep.job o
             where o.id = r.id
               and d.id is null
-            limit 1) j on true
+            limit 1
+              for share) j on true
  order by r.place

@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 
-from harness.rows import SCHEMA_VERSION, job, one, schedule
+from harness.rows import SCHEMA_VERSION, in_thread, job, one, schedule, wait_until_blocked
 
 QUERIES = sorted((pathlib.Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))
 HISTORY = 50_000
@@ -422,6 +422,132 @@ class TestConfirm:
 
     def test_of_one_that_is_not_there(self, connection, claimed):
         assert self.stands(connection, [0, claimed[0]]) == [(0, False), (claimed[0], True)]
+
+
+class TestRecordMeetsAChange:
+    """The row is changed by a transaction that commits while the record waits for it: what counts is the row as
+    it is then, not as it was when the statement began."""
+
+    GONE = ("done", "removed")
+    OTHER_KINDS = [("retry", None), ("done", "unsupported")]
+    KINDS = [GONE] + OTHER_KINDS
+
+    @pytest.fixture
+    def claimed(self, connection):
+        number = schedule(connection, choice="now")
+        TestRecord.claim(connection)
+        return number
+
+    @pytest.fixture
+    def meet(self, database, connection, claimed):
+        """record() beside a change; returns what it tells."""
+        changing = database.connect(autocommit=False)
+        recording = database.connect()
+
+        def go(change, kind):
+            change(changing)
+            thread, result = in_thread(lambda: TestRecord.record(recording, claimed, *kind))
+            wait_until_blocked(connection, recording)
+            changing.commit()
+            thread.join()
+            return result[0]
+
+        return go
+
+    @staticmethod
+    def keep(connection):
+        assert one(connection, "select harpsweep.keep('d', 'app')") == 0
+
+    @pytest.mark.parametrize("kind,state", [(GONE, "removed")] + [(kind, "kept") for kind in OTHER_KINDS])
+    def test_keep(self, connection, claimed, meet, kind, state):
+        assert meet(self.keep, kind) == [(claimed, "recorded", state, None)]
+        row = job(connection, claimed)
+        assert (row["state"], row["end_wanted"], row["next_at"]) == (state, None, None)
+        assert (row["hold_reason"] == "asked to keep the image") == (state == "kept")
+
+    def late(self, connection, claimed, meet, change, kind):
+        """The change stands, to the last column, and the run is told of it."""
+        changed = {}
+
+        def change_and_look(changing):
+            change(changing)
+            changed.update(job(changing, claimed))
+
+        assert meet(change_and_look, kind) == [(claimed, "late", changed["state"], None)]
+        assert job(connection, claimed) == changed
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_another_claim_with_the_same_attempt(self, connection, claimed, meet, kind):
+        self.late(connection, claimed, meet,
+                  lambda c: c.execute("update harpsweep.job set claim_token = %s", (TestRecord.OTHER,)), kind)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_another_attempt_with_the_same_token(self, connection, claimed, meet, kind):
+        self.late(connection, claimed, meet, lambda c: c.execute("update harpsweep.job set attempts = 2"), kind)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_an_event_that_takes_its_place(self, connection, claimed, meet, kind):
+        self.late(connection, claimed, meet, schedule, kind)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_claim_that_ends_it(self, connection, claimed, meet, kind):
+        self.keep(connection)
+        connection.execute("update harpsweep.job set next_at = not_before")
+        self.late(connection, claimed, meet, lambda c: TestRecord.claim(c, TestRecord.OTHER), kind)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_the_same_result(self, connection, claimed, meet, kind):
+        """The connection broke, the result is sent again, and what was sent first is still being carried out."""
+        recorded = []
+        outcome = meet(lambda c: recorded.extend(TestRecord.record(c, claimed, *kind)), kind)
+        assert recorded[0][1] == "recorded"
+        assert outcome == [(claimed, "already", recorded[0][2], None)]
+        assert job(connection, claimed)["failures"] == (kind[0] == "retry")
+
+    def test_each_row_gets_its_own_result(self, database, connection, claimed):
+        """One of three rows is looked at again: beside it still stands what was its own."""
+        images = {claimed: "app:1"} | {schedule(connection, image=f"app:{n}", choice="now"): f"app:{n}" for n in (2, 3)}
+        TestRecord.claim(connection)
+        numbers = list(images)
+        for contended in numbers:
+            connection.execute("update harpsweep.job set state = 'claimed', finished_at = null, bytes_freed = null, "
+                               "next_at = now() + interval '1 min', attempts = 1")
+            changing, recording = database.connect(autocommit=False), database.connect()
+            changing.execute("update harpsweep.job set end_wanted = 'kept' where id = %s", (contended,))
+            thread, result = in_thread(lambda c=recording: execute(
+                c, "record", [TOKEN] * 3, numbers, [1] * 3, ["done"] * 3, ["removed", "absent", "untagged"], [200] * 3,
+                numbers, [None] * 3, [3] * 3, [0] * 3, 24, 7, 20))
+            wait_until_blocked(connection, recording)
+            changing.commit()
+            thread.join()
+            assert result[0] == [(number, "recorded", state, None)
+                                 for number, state in zip(numbers, ("removed", "absent", "untagged"))]
+            assert connection.execute("select id, state::text, bytes_freed from harpsweep.job order by id").fetchall() == [
+                (number, state, number) for number, state in zip(numbers, ("removed", "absent", "untagged"))]
+
+
+class TestConfirmMeetsAChange:
+    """confirm waits for nobody: it tells what is committed, and every change that is committed by then."""
+
+    CHANGES = [
+        "select harpsweep.keep('d', 'app')",
+        "select harpsweep.schedule('d', 'app', 'app:1')",
+        f"update harpsweep.job set claim_token = '{TestRecord.OTHER}'",
+        "update harpsweep.job set attempts = attempts + 1",
+        "update harpsweep.job set state = 'pending'",
+    ]
+
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_it_stands_until_the_commit(self, database, connection, change):
+        number = schedule(connection, choice="now")
+        TestRecord.claim(connection)
+        connection.execute("set lock_timeout = '5 s'")
+        changing = database.connect(autocommit=False)
+        ask = lambda: execute(connection, "confirm", [TOKEN], [number], [1], [None], 0, True, False)  # noqa: E731
+        changing.execute(change)
+        assert ask() == [(number, True, None, None)]
+        changing.commit()
+        assert ask()[0][:2] == (number, False)
 
 
 def test_pruning_goes_by_age(filled):

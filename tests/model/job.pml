@@ -1,5 +1,5 @@
 /*
- * The life of one job, as a model for spin: what runs, people, HaRP, the clock and a failover of the
+ * The life of one job, as a model for spin: what runs, people, HaRP, the clock and failovers of the
  * database can do to it, in every order. tests/model/run.sh searches all of it, then removes one guard
  * after the other and expects to be shown what goes wrong without; `run.sh --story NO_CONFIRM` tells it.
  *
@@ -7,35 +7,40 @@
  *
  * - One row of harpsweep.job: state, next_at, not_before, attempts, claim_token, end_wanted. Each SQL
  *   statement is one step: row locks order them, and each is a transaction or may be taken for one.
- * - RUNS runs at once, each with one job in hand and one result that waits to be recorded. A run may be
- *   killed between any two steps; its place is then free for a new run. SIGSTOP, a slow network and a
- *   database that is away need no steps of their own: any step may wait for ever.
+ * - RUNS claims that a run remembers at the same time, from the moment it is sent until its result is
+ *   recorded. Each is told as a run of its own, because it does not matter which are of the same one:
+ *   every claim has another token. (So one run may hold the row twice, which a failover makes possible.)
+ *   A run may be killed between any two steps; its place is then free for a new one. SIGSTOP, a slow
+ *   network and a database that is away need no steps of their own: any step may wait for ever.
  * - What is said to the database happens; or not; or it happens and the answer is lost; or it happens
  *   when the run that said it is dead or no longer waits.
  * - A delete takes effect at any moment within its HTTP limit, or never, also when its run was killed or
  *   stopped waiting; its answer arrives or does not.
  * - People: keep and cancel, make_due, retry, and schedule() over the open row, at any time, any number
  *   of times. With a schedule() the image may have been pulled again.
- * - One failover to a standby that lacks the last commits, whatever they were, of up to one unit of
- *   time. Runs go on with what they know; what was under way to the database is lost.
+ * - Failovers, any number of them, to a standby that lacks the last commits, whatever they were, of up to
+ *   one unit of time. Runs go on with what they know; what was under way to the database is lost.
  * - Time, in units. All times are "units from now", so time has no end. A unit is longer than
  *   SWEEP_CONFIRMED_MS: a word of the database of this unit is fresh, an older one is not. LEASE and HTTP
  *   are 4 and 1 units: the least with which each guard has something to do. No time is set aside for
  *   recording and no margin (CONF_LEASE_RECORD_MS, CONF_LEASE_MARGIN_MS): they make results count that
  *   would be late, and nothing below depends on them.
+ * - Tokens as what they are for: whether the row's is that of a claim (`owns`). Numbers of attempts only
+ *   with -DATTEMPTS=n, and then no more claims than that: they change with the token and never without,
+ *   so that whoever has the row's token has its attempt (the spare NO_…ATTEMPT… of run.sh). Without,
+ *   the row is claimed any number of times.
  *
  * What is left out or lumped together; where it matters, so that more can happen here than in reality:
  * kept and cancelled are one state, so are removed, untagged and absent, and failed, in_use and
  * unsupported; failures, rechecks and lost_claims are not counted, their limits may be reached at any
  * time; an inspect is time that passes, and may end the attempt; an answer of the database arrives with
- * the commit, and what would wait for it waits by itself. A row is claimed ATTEMPTS times at most. The
- * clocks of database and hosts run alike, and an old primary is dead. Other rows, the gates of daemons,
- * the guards' reasons and batches are not in it.
+ * the commit, and what would wait for it waits by itself. The clocks of database and hosts run alike, and
+ * an old primary is dead. Other rows, the gates of daemons, the guards' reasons and batches are not in it.
  *
  * What is guaranteed, then. Each is an assertion of this name:
  *
  *   starts_on_its_claim  A delete starts only while its own claim is the row's: not for a row that is
- *                        final, waits, or is another run's. (end_wanted may stand on it.)
+ *                        final, waits, or is another claim's. (end_wanted may stand on it.)
  *   spares_the_ended     No delete starts for a row that says kept or cancelled: after keep() or cancel()
  *                        returned true.
  *   starts_informed      Where its claim does not stand any more, or end_wanted was set, a delete starts
@@ -46,42 +51,32 @@
  *   starts_alone         While a delete starts, no other one of the job is under way: was sent, is within
  *                        its HTTP limit, and its run still waits for it or was killed.
  *   records_its_claim    A result changes a row only while the very claim is the row's that led to it.
- *   records_the_truth    No row says that the image is deleted before it is.
+ *   records_the_truth    No row says that the image is deleted before it is, and none that takes the
+ *                        result of a delete says anything else.
  *   grants_wishes        Where keep() or cancel() returned false because a run works on the row, that
  *                        attempt deletes the image, or the row becomes kept or cancelled. Nothing else
  *                        is tried first.
+ *   tells_the_late       A run is told that its result stands already only where it does.
  *   loses_no_row         A row is final or has a due time that comes.
  *
  * The first two, starts_after_grace and starts_alone have an exception: a claim that schedule() voided
  * while it was live, or whose commit a failover lost. Its run cannot know, and for SWEEP_CONFIRMED_MS it
- * may start its delete, whatever the row says meanwhile (`excused`). After a failover that lost the
- * schedule() which told of an image that was pulled again, records_the_truth holds for the old image.
+ * may start its delete, whatever the row says meanwhile (`excused`). Where a failover lost the schedule()
+ * which told of an image that was pulled again, and so gave a claim its row back, records_the_truth holds
+ * for the image that was deleted before.
  *
- * Limits and flaws that are known are switches too; run.sh shows a counterexample for each:
+ * Limits that are known are switches too; run.sh shows a counterexample for each. (PAUSE_BEFORE_SEND tells
+ * of one more: a HaRP that is slow to accept a connection.)
  *
  *   FOUND_ENDED_AFTER_SCHEDULE  That exception, for spares_the_ended: schedule() over a live claim makes
  *                        the row pending, so keep() returns true at once, and the delete starts.
  *   FOUND_ENDED_AFTER_FAILOVER  The same where a failover lost the claim.
  *   FOUND_ENDED_IMAGE_GONE  A row says kept or cancelled although its image was deleted: the answer was
  *                        lost, or the run died, and the wish was granted without knowing.
- *   FOUND_PAUSE          Between the last look at the clock and the first byte of a delete the run is
- *                        stopped, or waits for something: then the byte comes too late. sweep_loop() does
- *                        so where sweep_db_send() has to connect anew, which blocks up to 10 s per host.
- *   FOUND_RECLAIM        A failover lost a claim, and the run that made it, and has not ended it, claims the
- *                        row anew: the attempt's number repeats, and so does the token, for it is the
- *                        run's. The result of the first attempt counts for the second. Without this
- *                        switch such a claim is left out of the search.
- *   FOUND_UNSUPPORTED    record.sql puts "done" before end_wanted, also where done means unsupported: the
- *                        wish is forgotten although nothing was deleted, and retry() opens the row again.
- *   FOUND_ALREADY        claim.sql ends a row (lost_claims, end_wanted) and leaves claim_token as it is: a
- *                        run that comes late is told "already" instead of "late", and says nothing.
  */
 
 #ifndef RUNS
 #define RUNS 2
-#endif
-#ifndef ATTEMPTS
-#define ATTEMPTS 2
 #endif
 #ifndef LEASE
 #define LEASE 4 /* [run] lease */
@@ -120,6 +115,9 @@
 #ifndef grants_wishes
 #define grants_wishes 0
 #endif
+#ifndef tells_the_late
+#define tells_the_late 0
+#endif
 #ifndef loses_no_row
 #define loses_no_row 0
 #endif
@@ -150,6 +148,10 @@
 #define in_time(i) (left[i] > 0)
 #endif
 
+/* sweep.c, sweep_loop(): what may block, sweep_db_reconnect(), comes before sweep_start() looks at the
+ * clock and at the age of the word. PAUSE_BEFORE_SEND: it comes between that and the first byte. (So do a
+ * SIGSTOP at that very moment and a HaRP that is slow to accept a connection, against which nothing helps.) */
+
 /* sweep_job.c, sweep_needs_word(): a word older than SWEEP_CONFIRMED_MS is asked for again. (Where
  * Nextcloud is watched it must be younger and must have been about the image: less can happen.) */
 #ifdef NO_CONFIRM
@@ -158,23 +160,24 @@
 #define is_fresh(i) fresh[i]
 #endif
 
-/* jobs.c, jobs_make_token(): 122 random bits. A counter would be the number of the attempt again. */
-#ifdef COUNTER_TOKEN
-#define same_token(i) true
+/* jobs.c, jobs_claim_token(): no two claims have the same. With one for all claims of a run (here: of
+ * all runs that live; a counter for all would be worse still), only the attempt tells them apart. */
+#ifdef TOKEN_OF_RUN
+#define has_token(i) ours
 #else
-#define same_token(i) (token == i + 1)
+#define has_token(i) owns[i]
 #endif
 
-/* record.sql, recorded: token, attempts and state must all be the claim's. */
+/* record.sql, gone and other: token, attempts and state must all be the claim's. */
 #ifdef NO_TOKEN_CHECK
 #define record_token(i) true
 #else
-#define record_token(i) same_token(i)
+#define record_token(i) has_token(i)
 #endif
 #ifdef NO_ATTEMPT_CHECK
 #define record_attempt(i) true
 #else
-#define record_attempt(i) (attempts == result_attempt[i])
+#define record_attempt(i) same_attempt(i)
 #endif
 #ifdef NO_STATE_CHECK
 #define record_state true
@@ -185,12 +188,12 @@
 #ifdef NO_CONFIRM_TOKEN
 #define confirm_token(i) true
 #else
-#define confirm_token(i) same_token(i)
+#define confirm_token(i) has_token(i)
 #endif
 #ifdef NO_CONFIRM_ATTEMPT
 #define confirm_attempt(i) true
 #else
-#define confirm_attempt(i) (attempts == job_attempt[i])
+#define confirm_attempt(i) same_attempt(i)
 #endif
 #ifdef NO_CONFIRM_STATE
 #define confirm_state true
@@ -202,17 +205,10 @@
 #else
 #define confirm_wish (!end_wanted)
 #endif
-/* What a token for each claim, instead of each run, would add to both. */
-#ifdef MENDED_RECLAIM
-#define record_epoch(i) (claim_epoch == result_epoch[i])
-#define confirm_epoch(i) (claim_epoch == job_epoch[i])
-#else
-#define record_epoch(i) true
-#define confirm_epoch(i) true
-#endif
-#define counts(i) (record_state && record_token(i) && record_attempt(i) && record_epoch(i))
-#define confirms(i) \
-    (confirm_state && confirm_token(i) && confirm_attempt(i) && confirm_epoch(i) && confirm_wish)
+#define counts(i)   (record_state && record_token(i) && record_attempt(i))
+#define confirms(i) (confirm_state && confirm_token(i) && confirm_attempt(i) && confirm_wish)
+/* record.sql, outcome: already. */
+#define seems_known(i) (state != CLAIMED && record_token(i) && record_attempt(i))
 
 /* claim.sql, picked: next_at <= now(), not_before <= now(). */
 #ifdef NO_DUE_CHECK
@@ -231,17 +227,23 @@
 #else
 #define LEASE_OF_CLAIM LEASE
 #endif
-/* claim.sql, claimed: end_wanted before anything else. */
+/* claim.sql, picked: end_wanted before anything else. */
 #ifdef NO_WISH_IN_CLAIM
 #define wish_in_claim false
 #else
 #define wish_in_claim end_wanted
 #endif
-/* record.sql, recorded: end_wanted before anything but done. */
+/* record.sql, other: end_wanted before anything but what is gone, */
 #ifdef NO_WISH_IN_RECORD
 #define wish_in_record false
 #else
 #define wish_in_record end_wanted
+#endif
+/* which is an update of its own. */
+#ifdef WISH_BEFORE_GONE
+#define gone_wins false
+#else
+#define gone_wins true
 #endif
 
 /* claim.sql, planned, and functions.sql, note_job(): next_at is not_before. */
@@ -250,7 +252,7 @@
 #else
 #define due_at_grace not_before
 #endif
-/* record.sql, recorded: next_at = greatest(not_before, …). */
+/* record.sql, other: next_at = greatest(not_before, …). */
 #ifdef NO_GREATEST
 #define not_earlier(delay) delay
 #else
@@ -271,13 +273,6 @@
 #endif
 
 /* ------------------------------------------------------------------ what is known, see above */
-
-#ifdef FOUND_RECLAIM
-#define may_claim(i) true
-#else
-#define may_claim(i) \
-    ((result[i] == NOTHING || result_epoch[i] == epoch) && (!holds(i) || job_epoch[i] == epoch))
-#endif
 
 #ifdef FOUND_ENDED_AFTER_SCHEDULE
 #define excused_from_end(i) (excused[i] == BY_FAILOVER)
@@ -305,19 +300,29 @@
 byte state = NEW;
 byte next_at;    /* units from now; 0: due */
 byte not_before; /* units from now; 0: the grace is over, or not known yet */
-byte attempts;
-byte token; /* 0: null, or of nobody who remembers; else a run's */
 bit end_wanted;
+#ifdef ATTEMPTS
+byte attempts;
+#endif
+#ifdef TOKEN_OF_RUN
+bit ours; /* claim_token is that of the living */
+#endif
+/* claim_token: whether it is that of a claim is among what the runs have, owns[]. */
 
 /* Only the model knows: */
-bit claim_epoch; /* the claim was made before or after the failover */
-bit wish;        /* keep() or cancel() returned false */
+bit wish; /* keep() or cancel() returned false */
 
 /* What a standby has: the row before the last commits. */
 bit lags;
-byte old_state, old_next_at, old_not_before, old_attempts, old_token;
+byte old_state, old_next_at, old_not_before;
 bit old_end_wanted, old_wish;
-bit epoch; /* 1: there was a failover */
+bit old_owns[RUNS];
+#ifdef ATTEMPTS
+byte old_attempts;
+#endif
+#ifdef TOKEN_OF_RUN
+bit old_ours;
+#endif
 
 /* ------------------------------------------------------------------ HaRP and Docker */
 
@@ -326,52 +331,76 @@ byte lingers; /* a delete for which nobody waits takes effect in less than so ma
 
 /* ------------------------------------------------------------------ the runs */
 
-/* The job in hand. */
-#define IDLE     0
-#define CLAIMING 1 /* the claim was sent */
-#define READY    2 /* in the queue: inspected, or about to be */
-#define ASKED    3 /* sweep->confirming */
-#define FLYING   4 /* the delete was sent */
-#define ANSWERED 5 /* the image is gone and the answer says so */
-#define OVER     6 /* the HTTP limit has passed: no answer, no effect */
-#define ORPHANED 7 /* FLYING, but the run was killed */
-#define DECIDED  8 /* FOUND_PAUSE: all was looked at, the first byte was not sent */
-#define TAKEN    9 /* CLOCK_AFTER_CLAIM: the claim is committed, its answer on the way */
-#define TOLD     10 /* CLOCK_AFTER_CONFIRM: the same of a confirmation */
+#define IDLE      0
+#define CLAIMING  1 /* the claim was sent */
+#define READY     2 /* in the queue: inspected, or about to be */
+#define ASKED     3 /* sweep->confirming */
+#define FLYING    4 /* the delete was sent */
+#define ANSWERED  5 /* the image is gone and the answer says so */
+#define OVER      6 /* the HTTP limit has passed: no answer, no effect */
+#define ORPHANED  7 /* FLYING, but the run was killed */
+#define RECORDING 8 /* the result waits to be recorded */
+#define DECIDED   9 /* PAUSE_BEFORE_SEND: all was looked at, the first byte was not sent */
+#define TAKEN    10 /* CLOCK_AFTER_CLAIM: the claim is committed, its answer on the way */
+#define TOLD     11 /* CLOCK_AFTER_CONFIRM: the same of a confirmation */
 byte job[RUNS];
+bit owns[RUNS];  /* the row's token is this claim's */
+byte left[RUNS]; /* until start_by_ms; of a delete that was sent, until its HTTP limit */
+bit fresh[RUNS]; /* confirmed_ms is of this unit */
+#ifdef ATTEMPTS
 byte job_attempt[RUNS];
-byte left[RUNS];  /* until start_by_ms; of a delete that was sent, until its HTTP limit */
-bit fresh[RUNS];  /* confirmed_ms is of this unit */
+#endif
 /* Only the model knows: */
-bit job_epoch[RUNS];
 bit voided[RUNS]; /* when this unit began, the claim did not stand */
 byte excused[RUNS];
 #define BY_SCHEDULE 1
 #define BY_FAILOVER 2
+bit counted[RUNS];  /* the result was recorded, and the answer was lost */
+byte earlier[RUNS]; /* it deleted the image before this one */
+#define PULLED_AGAIN 1
+#define GIVEN_BACK   2 /* and a failover lost the schedule() that told so */
 
 /* The result that waits to be recorded. */
-#define NOTHING 0
-#define GONE    1 /* done */
-#define NOT     2 /* wait, hold, retry, fail */
-#define RELEASE 3
 byte result[RUNS];
-byte result_attempt[RUNS];
-bit result_epoch[RUNS];
-#ifdef FOUND_ALREADY
-bit result_counted[RUNS];
-#endif
+#define NOTHING 0
+#define GONE    1 /* done, and removed, untagged or absent */
+#define NOT     2 /* wait, hold, retry, fail, and done where it is unsupported */
+#define RELEASE 3
 
 hidden byte temporary, other;
+hidden byte was_its_claim;
 #ifdef CLOCK_STOPS
 hidden byte slept;
 #endif
 
-#define holds(i)  (job[i] >= READY)
+#ifdef ATTEMPTS
+#define same_attempt(i) (attempts == job_attempt[i])
+#define may_be_claimed  (attempts < ATTEMPTS)
+#else
+#define same_attempt(i) true
+#define may_be_claimed  true
+#endif
+
+#define holds(i) (job[i] >= READY && job[i] != RECORDING)
 #define may_start(i) (job[i] == READY || job[i] == ASKED || job[i] == DECIDED || job[i] == TOLD)
-#define is_idle(i) (job[i] == IDLE && result[i] == NOTHING)
-#define is_its_claim(i) \
-    (state == CLAIMED && token == i + 1 && attempts == job_attempt[i] && claim_epoch == job_epoch[i])
+#define is_its_claim(i) (state == CLAIMED && owns[i])
 #define stands(i) (is_its_claim(i) && !end_wanted)
+
+/* claim_token = null, or that of a claim which nobody remembers. */
+inline clear_token()
+{
+    other = 0;
+    do
+    :: other < RUNS ->
+        owns[other] = 0;
+        other++
+    :: else -> break
+    od;
+#ifdef TOKEN_OF_RUN
+    ours = 0;
+#endif
+    other = 0
+}
 
 /* 001_job.sql: job_open_exactly_with_next_at. */
 inline check_row()
@@ -391,8 +420,19 @@ inline end_row(final)
     wish = 0
 }
 
-/* claim.sql: sets temporary where the row was claimed. */
-inline claim(whose)
+/* claim.sql, ended: a result that comes after all is told that it is late. */
+inline end_without_result(final)
+{
+    d_step {
+        end_row(final);
+#ifndef NO_TOKEN_CLEARED
+        clear_token()
+#endif
+    }
+}
+
+/* claim.sql: sets temporary where the row was claimed. Whose token it is then, the caller says. */
+inline claim()
 {
     temporary = 0;
     if
@@ -408,117 +448,100 @@ inline claim(whose)
         if
         :: wish_in_claim ->
             say("    the row becomes kept\n");
-            end_row(ENDED);
-#ifdef MENDED_ALREADY
-            token = 0
-#endif
+            end_without_result(ENDED)
         :: state == CLAIMED && !wish_in_claim -> /* lost_claims + 1 >= max_failures */
             say("    the row becomes failed: the runs died\n");
-            end_row(FAILED);
-#ifdef MENDED_ALREADY
-            token = 0
-#endif
-        :: !wish_in_claim && attempts < ATTEMPTS ->
+            end_without_result(FAILED)
+        :: !wish_in_claim && may_be_claimed ->
             say("    the row is claimed\n");
-            state = CLAIMED;
-            next_at = LEASE_OF_CLAIM;
-            attempts++;
-            token = whose;
-            end_wanted = 0;
-            claim_epoch = epoch;
-            temporary = 1
-        :: state == PENDING && attempts >= ATTEMPTS
+            d_step {
+                state = CLAIMED;
+                next_at = LEASE_OF_CLAIM;
+#ifdef ATTEMPTS
+                attempts++;
+#endif
+                clear_token();
+                end_wanted = 0;
+                temporary = 1
+            }
+#ifdef ATTEMPTS
+        :: state == PENDING && !may_be_claimed
+#endif
         fi
     :: else
     fi;
     check_row()
 }
 
-/* record.sql */
+/* record.sql, of a result that counts */
 inline record(i)
 {
+    assert(records_its_claim || is_its_claim(i));
     if
-    :: counts(i) ->
-        say("    the result counts\n");
-        assert(records_its_claim || (state == CLAIMED && token == i + 1 &&
-               attempts == result_attempt[i] && claim_epoch == result_epoch[i]));
-#ifdef FOUND_ALREADY
-        result_counted[i] = 1;
-#endif
-        if
-        :: result[i] == GONE ->
-            assert(records_the_truth || !image || epoch);
-            end_row(DONE)
-        :: result[i] != GONE && wish_in_record -> end_row(ENDED)
-        :: result[i] == NOT && !wish_in_record -> end_row(FAILED)
-        :: result[i] == NOT && !wish_in_record ->
-            state = PENDING;
+    :: result[i] == GONE && (gone_wins || !end_wanted) ->
+        assert(records_the_truth || !image || earlier[i] == GIVEN_BACK);
+        end_row(DONE)
+    :: (result[i] != GONE || !gone_wins) && wish_in_record -> end_row(ENDED)
+    :: result[i] == NOT && !wish_in_record -> end_row(FAILED)
+    :: result[i] == NOT && !wish_in_record ->
+        state = PENDING;
 #ifdef NO_NEXT_AT
-            next_at = NEVER;
+        next_at = NEVER;
 #else
-            next_at = not_earlier(LATER);
+        next_at = not_earlier(LATER);
 #endif
-            end_wanted = 0
-#ifdef FOUND_UNSUPPORTED
-        :: result[i] == NOT && end_wanted ->
-            state = FAILED;
-            next_at = NEVER;
-            end_wanted = 0
+        end_wanted = 0
+#ifdef UNSUPPORTED_BEFORE_WISH /* as one more state that wins, like those of gone */
+    :: result[i] == NOT && end_wanted ->
+        state = FAILED;
+        next_at = NEVER;
+        end_wanted = 0
 #endif
-        :: result[i] == RELEASE && !wish_in_record ->
-            state = PENDING;
-            next_at = not_earlier(0);
-            end_wanted = 0
-        fi
-    :: else /* already, or late */
-#ifdef FOUND_ALREADY
-        -> assert(result_counted[i] || state == CLAIMED || token != i + 1 || attempts != result_attempt[i])
-#endif
+    :: result[i] == RELEASE && !wish_in_record ->
+        state = PENDING;
+        next_at = not_earlier(0);
+        end_wanted = 0
     fi;
+    assert(records_the_truth || result[i] != GONE || state == DONE);
     check_row()
 }
 
 /* ------------------------------------------------------------------ what a run does */
 
-/* A run that remembers nothing is a new run, with a new token. */
-inline forget_token(i)
-{
-    if
-    :: is_idle(i) ->
-        token = (token == i + 1 -> 0 : token);
-        old_token = (old_token == i + 1 -> 0 : old_token)
-    :: else
-    fi
-}
-
-inline drop_job(i)
+inline erase(i)
 {
     job[i] = IDLE;
-    job_attempt[i] = 0;
+    owns[i] = 0;
+    old_owns[i] = 0;
     left[i] = 0;
     fresh[i] = 0;
-    job_epoch[i] = 0;
+#ifdef ATTEMPTS
+    job_attempt[i] = 0;
+#endif
     voided[i] = 0;
-    excused[i] = 0
+    excused[i] = 0;
+    counted[i] = 0;
+    earlier[i] = 0;
+    result[i] = NOTHING
 }
 
-inline drop_result(i)
+inline forget(i)
 {
-    result[i] = NOTHING;
-    result_attempt[i] = 0;
-#ifdef FOUND_ALREADY
-    result_counted[i] = 0;
-#endif
-    result_epoch[i] = 0
+    d_step { erase(i) }
 }
 
 /* sweep_job.c, sweep_end_job() */
 inline end_job(i, action)
 {
-    result[i] = action;
-    result_attempt[i] = job_attempt[i];
-    result_epoch[i] = job_epoch[i];
-    drop_job(i)
+    d_step {
+        job[i] = RECORDING;
+        result[i] = action;
+        left[i] = 0;
+        fresh[i] = 0;
+        voided[i] = 0;
+        excused[i] = 0;
+        earlier[i] = (action == GONE -> earlier[i] : 0)
+    }
 }
 
 /* Nobody waits for its answer any more; what was sent may still be carried out. */
@@ -542,32 +565,39 @@ inline delete_image()
 /* The first byte of a delete. */
 inline start_delete(i)
 {
-    other = 0;
-    say_run("sends the delete\n", i);
-    assert(starts_on_its_claim || is_its_claim(i) || excused[i]);
-    assert(spares_the_ended || state != ENDED || excused_from_end(i));
-    assert(starts_informed || stands(i) || !voided[i]);
-    assert(starts_within_lease || !is_its_claim(i) || next_at > HTTP);
-    assert(starts_after_grace || !is_its_claim(i) || not_before == 0);
-    do
-    :: other < RUNS ->
-        assert(starts_alone || (job[other] != FLYING && job[other] != ORPHANED) || excused[other] ||
-               excused[i]);
-        other++
-    :: else -> break
-    od;
-    other = 0;
-    job[i] = FLYING;
-    left[i] = HTTP;
-    fresh[i] = 0;
-    voided[i] = 0
+    d_step {
+        other = 0;
+        say_run("sends the delete\n", i);
+        assert(starts_on_its_claim || is_its_claim(i) || excused[i]);
+        assert(spares_the_ended || state != ENDED || excused_from_end(i));
+        assert(starts_informed || stands(i) || !voided[i]);
+        assert(starts_within_lease || !is_its_claim(i) || next_at > HTTP);
+        assert(starts_after_grace || !is_its_claim(i) || not_before == 0);
+        do
+        :: other < RUNS ->
+            assert(starts_alone || (job[other] != FLYING && job[other] != ORPHANED) || excused[other] ||
+                   excused[i]);
+            other++
+        :: else -> break
+        od;
+        other = 0;
+        job[i] = FLYING;
+        left[i] = HTTP;
+        fresh[i] = 0;
+        voided[i] = 0
+    }
 }
 
 /* Runs are alike: with their contents in order, one state stands for up to six. */
+#ifdef ATTEMPTS
+#define weight_of_attempt(i) job_attempt[i]
+#else
+#define weight_of_attempt(i) 0
+#endif
 #define weight(i)                                                                                  \
-    (job[i] + 16 * (job_attempt[i] + 8 * (left[i] + 8 * (result[i] + 4 * (result_attempt[i] + 8 *  \
-    (job_epoch[i] + 2 * (fresh[i] + 2 * (voided[i] + 2 * (excused[i] + 4 * (result_epoch[i] + 2 *  \
-    ((token == i + 1) + 2 * (old_token == i + 1))))))))))))
+    (job[i] + 16 * (left[i] + 8 * (result[i] + 4 * (owns[i] + 2 * (old_owns[i] + 2 * (fresh[i] +   \
+    2 * (voided[i] + 2 * (excused[i] + 4 * (counted[i] + 2 * (earlier[i] + 4 *                     \
+    weight_of_attempt(i)))))))))))
 #define exchange(field, a, b) temporary = field[a]; field[a] = field[b]; field[b] = temporary
 
 inline order(a, b)
@@ -575,20 +605,18 @@ inline order(a, b)
     if
     :: weight(a) > weight(b) ->
         exchange(job, a, b);
-        exchange(job_attempt, a, b);
+        exchange(owns, a, b);
+        exchange(old_owns, a, b);
         exchange(left, a, b);
         exchange(fresh, a, b);
-        exchange(job_epoch, a, b);
+#ifdef ATTEMPTS
+        exchange(job_attempt, a, b);
+#endif
         exchange(voided, a, b);
         exchange(excused, a, b);
-        exchange(result, a, b);
-        exchange(result_attempt, a, b);
-        exchange(result_epoch, a, b);
-#ifdef FOUND_ALREADY
-        exchange(result_counted, a, b);
-#endif
-        token = (token == a + 1 -> b + 1 : (token == b + 1 -> a + 1 : token));
-        old_token = (old_token == a + 1 -> b + 1 : (old_token == b + 1 -> a + 1 : old_token))
+        exchange(counted, a, b);
+        exchange(earlier, a, b);
+        exchange(result, a, b)
     :: else
     fi
 }
@@ -604,6 +632,11 @@ inline order_runs()
         order(1, 2);
         order(0, 1);
 #endif
+#if RUNS > 3
+        order(2, 3);
+        order(1, 2);
+        order(0, 1);
+#endif
 #endif
         temporary = 0
     }
@@ -615,7 +648,7 @@ proctype Run(byte i)
     :: atomic {
         if
         /* sweep_ask.c, sweep_add_claim(). The clock is read before the claim is sent: db_sent_at(). */
-        :: job[i] == IDLE && open && may_claim(i) ->
+        :: job[i] == IDLE && open ->
             say_run("sends a claim\n", i);
             job[i] = CLAIMING;
             left[i] = START_BY;
@@ -624,19 +657,22 @@ proctype Run(byte i)
         /* sweep_claim.c, sweep_adopt(): db.c tells of a claim only when it is committed. */
         :: job[i] == CLAIMING ->
             say_run("its claim happens\n", i);
-            claim(i + 1);
+            claim();
             if
             :: temporary == 1 ->
+                owns[i] = 1;
+#ifdef TOKEN_OF_RUN
+                ours = 1;
+#endif
+#ifdef ATTEMPTS
                 job_attempt[i] = attempts;
-                job_epoch[i] = epoch;
+#endif
 #ifdef CLOCK_AFTER_CLAIM
                 job[i] = TAKEN
 #else
                 job[i] = READY
 #endif
-            :: else ->
-                drop_job(i);
-                forget_token(i)
+            :: else -> forget(i)
             fi
 #ifdef CLOCK_AFTER_CLAIM
         :: job[i] == TAKEN ->
@@ -646,27 +682,19 @@ proctype Run(byte i)
             fresh[i] = 1
 #endif
 #ifdef NO_COMMIT_WAIT
-        :: job[i] == CLAIMING && state == PENDING && next_at == 0 && attempts < ATTEMPTS ->
+        :: job[i] == CLAIMING && state == PENDING && next_at == 0 ->
             say_run("its claim is rolled back, but it takes the job\n", i);
-            job_attempt[i] = attempts + 1;
-            job_epoch[i] = epoch;
             job[i] = READY
 #endif
 
         /* The claim does not arrive, or the run no longer waits for it. */
         :: job[i] == CLAIMING ->
             say_run("no longer waits for its claim\n", i);
-            drop_job(i);
-            forget_token(i)
-
-        /* A claim of this run whose answer was lost, while it has other things in hand. */
-        :: !is_idle(i) && may_claim(i) && open && next_at == 0 ->
-            say_run("a claim that it no longer waits for happens\n", i);
-            claim(i + 1)
+            forget(i)
 
         /* sweep_job.c, sweep_start_job(), from top to bottom. Given back: its turn came too late, its
          * daemon was stopped, the run ends. */
-        :: job[i] == READY && result[i] == NOTHING ->
+        :: job[i] == READY ->
             say_run("gives the job up\n", i);
             end_job(i, RELEASE)
         :: job[i] == READY && in_time(i) && !is_fresh(i) ->
@@ -674,7 +702,7 @@ proctype Run(byte i)
             job[i] = ASKED;
             fresh[i] = 1
         :: job[i] == READY && in_time(i) && is_fresh(i) ->
-#ifdef FOUND_PAUSE
+#ifdef PAUSE_BEFORE_SEND
             say_run("is about to send the delete\n", i);
             job[i] = DECIDED
         :: job[i] == DECIDED ->
@@ -682,7 +710,7 @@ proctype Run(byte i)
             start_delete(i)
 
         /* What claim.sql, the inspect or confirm.sql says of the image ends the attempt. */
-        :: job[i] == READY && result[i] == NOTHING ->
+        :: job[i] == READY ->
             say_run("something speaks against the delete\n", i);
             end_job(i, NOT)
 
@@ -700,7 +728,7 @@ proctype Run(byte i)
             job[i] = READY;
             voided[i] = (voided[i] && !stands(i))
 #endif
-        :: job[i] == ASKED && !stands(i) && result[i] == NOTHING ->
+        :: job[i] == ASKED && !stands(i) ->
             say_run("is told that its claim does not stand\n", i);
             end_job(i, RELEASE)
         :: job[i] == ASKED -> /* the answer was lost: sweep_take_back() */
@@ -717,17 +745,16 @@ proctype Run(byte i)
         :: job[i] == ORPHANED ->
             say_run("is dead, and its delete takes effect\n", i);
             delete_image();
-            drop_job(i);
-            forget_token(i)
-        :: job[i] == ANSWERED && result[i] == NOTHING ->
+            forget(i)
+        :: job[i] == ANSWERED ->
             say_run("is told that the image is gone\n", i);
             end_job(i, GONE)
         /* HaRP refuses: in use, or an error. */
-        :: job[i] == FLYING && result[i] == NOTHING ->
+        :: job[i] == FLYING ->
             say_run("is told that the image was not deleted\n", i);
             end_job(i, NOT)
         /* The answer was lost, or cannot be understood, or the limit has passed, or the run ends. */
-        :: job[i] >= FLYING && job[i] <= OVER && result[i] == NOTHING ->
+        :: job[i] >= FLYING && job[i] <= OVER ->
             say_run("no longer waits for an answer\n", i);
             let_linger(i);
             if
@@ -738,25 +765,26 @@ proctype Run(byte i)
             :: end_job(i, RELEASE)
             fi
 
-        /* sweep_record.c, sweep_recorded(); or the answer is lost, and it is sent again. */
-        :: result[i] != NOTHING ->
+        /* sweep_record.c, sweep_recorded() */
+        :: job[i] == RECORDING && counts(i) ->
             say_run("records its result\n", i);
             record(i);
-            drop_result(i);
-            forget_token(i)
-        :: result[i] != NOTHING && counts(i) ->
-            say_run("records its result, and the answer is lost\n", i);
-            record(i)
+            if
+            :: forget(i)
+            :: counted[i] = 1;
+                say("    and the answer is lost\n")
+            fi
+        :: job[i] == RECORDING && !counts(i) ->
+            say_run("is told that its result stands already, or comes late\n", i);
+            assert(tells_the_late || !seems_known(i) || counted[i]);
+            forget(i)
 
         /* SIGKILL */
-        :: !is_idle(i) && job[i] != ORPHANED ->
+        :: job[i] != IDLE && job[i] != ORPHANED ->
             say_run("is killed\n", i);
-            drop_result(i);
             if
             :: job[i] == FLYING -> job[i] = ORPHANED
-            :: else ->
-                drop_job(i);
-                forget_token(i)
+            :: else -> forget(i)
             fi
         fi;
         order_runs()
@@ -777,10 +805,22 @@ inline forget_standby()
     old_state = 0;
     old_next_at = 0;
     old_not_before = 0;
+#ifdef ATTEMPTS
     old_attempts = 0;
-    old_token = 0;
+#endif
+#ifdef TOKEN_OF_RUN
+    old_ours = 0;
+#endif
     old_end_wanted = 0;
-    old_wish = 0
+    old_wish = 0;
+    other = 0;
+    do
+    :: other < RUNS ->
+        old_owns[other] = 0;
+        other++
+    :: else -> break
+    od;
+    other = 0
 }
 
 inline excuse(i, why)
@@ -819,9 +859,7 @@ proctype World()
                     voided[i] = (may_start(i) && !stands(i));
                     if
                     :: job[i] == FLYING && left[i] == 0 -> job[i] = OVER
-                    :: job[i] == ORPHANED && left[i] == 0 ->
-                        drop_job(i);
-                        forget_token(i)
+                    :: job[i] == ORPHANED && left[i] == 0 -> erase(i)
                     :: else
                     fi;
 #ifdef CLOCK_STOPS
@@ -850,8 +888,8 @@ proctype World()
 
         /* A claim that commits when its run is dead; or the run dies before it knows. */
         :: open && next_at == 0 ->
-            say("the claim of a dead run happens\n");
-            claim(0)
+            say("the claim of a run that is dead, or no longer waits for it, happens\n");
+            claim()
 
         /* functions.sql, end_jobs(): keep(), keep_job(), cancel(), cancel_daemon(). */
         :: open && !(claim_lives && wish) ->
@@ -862,9 +900,10 @@ proctype World()
                 wish = 1
             :: else ->
                 say("keep() returns true\n");
-                end_row(ENDED);
-                token = 0;
-                claim_epoch = 0
+                d_step {
+                    end_row(ENDED);
+                    clear_token()
+                }
             fi;
             check_row()
 
@@ -891,8 +930,7 @@ proctype World()
             :: state = NEW;
                 next_at = 0
             fi;
-            token = 0;
-            claim_epoch = 0;
+            d_step { clear_token() }
             check_row()
 
         /* functions.sql, note_job(): schedule() over the open row; nextcloud.sql, note_appapi_job(). */
@@ -900,7 +938,20 @@ proctype World()
             say("schedule() over the open row\n");
             if
             :: image = 1;
-                say("    the image was pulled again\n")
+                say("    the image was pulled again\n");
+                d_step {
+                    do
+                    :: i < RUNS ->
+                        if
+                        :: (job[i] == ANSWERED || result[i] == GONE) && earlier[i] == 0 ->
+                            earlier[i] = PULLED_AGAIN
+                        :: else
+                        fi;
+                        i++
+                    :: else -> break
+                    od;
+                    i = 0
+                }
             :: skip
             fi;
 #ifdef NO_MERGE_VOID /* the claim stays */
@@ -911,23 +962,23 @@ proctype World()
             :: else
             fi;
 #else
-            do
-            :: i < RUNS ->
-                if
-                :: holds(i) && is_its_claim(i) && next_at > 0 -> excuse(i, BY_SCHEDULE)
-                :: else
-                fi;
-                i++
-            :: else -> break
-            od;
-            i = 0;
-            token = 0;
-            claim_epoch = 0;
-            end_wanted = 0;
-            wish = 0;
+            d_step {
+                do
+                :: i < RUNS ->
+                    if
+                    :: holds(i) && is_its_claim(i) && next_at > 0 -> excuse(i, BY_SCHEDULE)
+                    :: else
+                    fi;
+                    i++
+                :: else -> break
+                od;
+                i = 0;
+                clear_token();
+                end_wanted = 0;
+                wish = 0
+            };
 #ifdef MERGE_RESETS_ATTEMPTS
             attempts = 0;
-            epoch = 1; /* another attempt 1 from here on */
 #endif
             if
             :: state = PENDING;
@@ -950,48 +1001,70 @@ proctype World()
             delete_image()
 
 #ifndef NO_FAILOVER
-        :: !epoch && !lags ->
+        :: !lags ->
             say("the standby lags from here on\n");
-            lags = 1;
-            old_state = state;
-            old_next_at = next_at;
-            old_not_before = not_before;
-            old_attempts = attempts;
-            old_token = token;
-            old_end_wanted = end_wanted;
-            old_wish = wish
+            d_step {
+                lags = 1;
+                old_state = state;
+                old_next_at = next_at;
+                old_not_before = not_before;
+#ifdef ATTEMPTS
+                old_attempts = attempts;
+#endif
+#ifdef TOKEN_OF_RUN
+                old_ours = ours;
+#endif
+                old_end_wanted = end_wanted;
+                old_wish = wish;
+                do
+                :: i < RUNS ->
+                    old_owns[i] = owns[i];
+                    i++
+                :: else -> break
+                od;
+                i = 0
+            }
         :: lags ->
             say("failover: what was committed since then is lost\n");
-            state = old_state;
-            next_at = old_next_at;
-            not_before = old_not_before;
-            attempts = old_attempts;
-            token = old_token;
-            end_wanted = old_end_wanted;
-            wish = old_wish;
-            claim_epoch = 0;
-            epoch = 1;
-            forget_standby();
-            do
-            :: i < RUNS ->
-                if
-                :: job[i] == CLAIMING ->
-                    drop_job(i);
-                    forget_token(i)
-                :: job[i] == ASKED ->
-                    job[i] = READY;
-                    fresh[i] = 0
-                :: else
-                fi;
-                if
-                :: holds(i) && !is_its_claim(i) -> excuse(i, BY_FAILOVER)
-                :: else -> excused[i] = 0
-                fi;
-                i++
-            :: else -> break
-            od;
-            i = 0;
-            check_row()
+            d_step {
+                do
+                :: i < RUNS ->
+                    was_its_claim = is_its_claim(i);
+                    earlier[i] = (earlier[i] == PULLED_AGAIN && old_owns[i] && !owns[i] -> GIVEN_BACK : earlier[i]);
+                    owns[i] = old_owns[i];
+                    if
+                    :: job[i] == CLAIMING -> erase(i)
+                    :: job[i] == ASKED ->
+                        job[i] = READY;
+                        fresh[i] = 0
+                    :: else
+                    fi;
+                    if
+                    :: holds(i) && was_its_claim && !(old_state == CLAIMED && owns[i]) -> excuse(i, BY_FAILOVER)
+                    :: old_state == CLAIMED && owns[i] ->
+                        excused[i] = 0;
+                        counted[i] = 0
+                    :: else
+                    fi;
+                    i++
+                :: else -> break
+                od;
+                i = 0;
+                was_its_claim = 0;
+                state = old_state;
+                next_at = old_next_at;
+                not_before = old_not_before;
+#ifdef ATTEMPTS
+                attempts = old_attempts;
+#endif
+#ifdef TOKEN_OF_RUN
+                ours = old_ours;
+#endif
+                end_wanted = old_end_wanted;
+                wish = old_wish;
+                forget_standby();
+                check_row()
+            }
 #endif
         fi;
         order_runs()
