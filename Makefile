@@ -61,6 +61,7 @@ SOURCES := \
 	src/db.c \
 	src/db_args.c \
 	src/db_exchange.c \
+	src/db_value.c \
 	src/err.c \
 	src/fleet.c \
 	src/gateway.c \
