@@ -56,7 +56,7 @@ def test_a_version_that_cannot_be_told(program, connection):
 def test_a_schema_that_lacks_something(program, connection):
     connection.execute("drop function harpsweep.retry(bigint)")
     text = program("check", code=78).out
-    assert "error    database: the schema is damaged: execute on function harpsweep.retry is not there" in text
+    assert "error    database: the schema is damaged: nothing is there to grant execute on function harpsweep.retry" in text
 
 
 # ------------------------------------------------------------------ Nextcloud's tables
