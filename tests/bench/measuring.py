@@ -104,7 +104,7 @@ class Bench:
         return cursor.fetchone() if cursor.description else None
 
     def settle(self):
-        self.ask("vacuum (analyze) harpsweep.job")
+        self.ask("vacuum (index_cleanup on, analyze) harpsweep.job")
         self.ask("checkpoint")
 
     def empty(self):
