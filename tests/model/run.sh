@@ -34,7 +34,7 @@ sound_cases() {
 sound all -DRUNS=3 -DLEASE=3
 sound all -DRUNS=3 -DNO_FAILOVER
 sound all -DRUNS=2
-sound all -DRUNS=2 -DATTEMPTS=2 -DLEASE=3
+sound all -DRUNS=3 -DATTEMPTS=2 -DNO_FAILOVER
 END
 }
 
@@ -43,8 +43,9 @@ long_cases() {
 sound all -DRUNS=3
 sound all -DRUNS=4 -DNO_FAILOVER
 sound all -DRUNS=2 -DLEASE=7 -DHTTP=3
-sound all -DRUNS=3 -DATTEMPTS=3 -DNO_FAILOVER
+sound all -DRUNS=2 -DATTEMPTS=2
 spare all -DMERGE_RESETS_ATTEMPTS -DATTEMPTS=2 -DLEASE=3
+spare all -DNO_ATTEMPT_CHECK -DNO_CONFIRM_ATTEMPT -DATTEMPTS=2 -DLEASE=3
 END
 }
 
@@ -52,7 +53,7 @@ END
 smoke_cases() {
     echo 'sound all -DRUNS=2 -DLEASE=3'
     other_cases | grep -e '^guard records_its_claim -DTOKEN_OF_RUN -DATTEMPTS=2$' -e ' -DNO_TOKEN_CLEARED ' \
-        -e ' -DUNSUPPORTED_BEFORE_WISH ' -e ' starts_within_lease -DPAUSE_BEFORE_SEND '
+        -e ' -DUNSUPPORTED_BEFORE_WISH ' -e ' -DRECONNECT_AFTER_LOOK ' -e ' starts_within_lease -DNO_SEND_BY '
 }
 
 other_cases() {
@@ -62,7 +63,7 @@ guard starts_informed -DTOKEN_OF_RUN -DATTEMPTS=2
 guard records_its_claim -DTOKEN_OF_RUN -DNO_ATTEMPT_CHECK -DATTEMPTS=2 -DNO_FAILOVER
 guard records_its_claim -DTOKEN_OF_RUN -DMERGE_RESETS_ATTEMPTS -DATTEMPTS=2 -DNO_FAILOVER
 spare all -DMERGE_RESETS_ATTEMPTS -DATTEMPTS=2 -DNO_FAILOVER
-spare all -DNO_ATTEMPT_CHECK -DNO_CONFIRM_ATTEMPT -DATTEMPTS=2 -DLEASE=3
+spare all -DNO_ATTEMPT_CHECK -DNO_CONFIRM_ATTEMPT -DATTEMPTS=2 -DNO_FAILOVER
 guard records_its_claim -DNO_TOKEN_CHECK -DATTEMPTS=2
 guard records_its_claim -DNO_TOKEN_CHECK -DNO_ATTEMPT_CHECK -DATTEMPTS=2 -DNO_FAILOVER
 guard records_its_claim -DNO_STATE_CHECK -DNO_FAILOVER
@@ -80,11 +81,10 @@ guard starts_informed -DNO_CONFIRM_TOKEN -DATTEMPTS=2
 guard starts_informed -DNO_CONFIRM_TOKEN -DNO_CONFIRM_ATTEMPT -DATTEMPTS=2 -DNO_FAILOVER
 spare all -DNO_CONFIRM_STATE -DLEASE=3
 guard starts_informed -DCLOCK_AFTER_CONFIRM -DNO_FAILOVER
-guard starts_informed -DPAUSE_BEFORE_SEND -DNO_FAILOVER
-guard starts_within_lease -DPAUSE_BEFORE_SEND -DNO_FAILOVER
-guard starts_alone -DPAUSE_BEFORE_SEND -DNO_FAILOVER
-guard starts_within_lease -DNO_START_BY -DNO_FAILOVER
-guard starts_alone -DNO_START_BY -DNO_FAILOVER
+guard starts_informed -DRECONNECT_AFTER_LOOK -DNO_FAILOVER
+guard starts_within_lease -DNO_SEND_BY -DNO_FAILOVER
+guard starts_alone -DNO_SEND_BY -DNO_FAILOVER
+spare all -DNO_START_BY -DLEASE=3
 guard starts_within_lease -DSTART_BY_WITHOUT_HTTP -DNO_FAILOVER
 guard starts_alone -DSTART_BY_WITHOUT_HTTP -DNO_FAILOVER
 guard starts_within_lease -DCLOCK_AFTER_CLAIM -DNO_FAILOVER
