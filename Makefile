@@ -61,6 +61,7 @@ SOURCES := \
 	src/db.c \
 	src/db_args.c \
 	src/db_exchange.c \
+	src/db_value.c \
 	src/err.c \
 	src/fleet.c \
 	src/gateway.c \
@@ -287,6 +288,11 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/benc
 build/bench/%: tests/bench/%.c | needs
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -o $@ $< -pie -Wl,--as-needed $(LIBS)
+
+# The other queues that it is measured beside; pinned, from npm, in tests/bench/peers/node_modules.
+tests/bench/peers/node_modules/.package-lock.json: tests/bench/peers/package.json
+	cd $(@D)/.. && npm install --no-audit --no-fund --no-package-lock
+	@touch $@
 
 bench: bin/harpsweep $(BENCH_PROGRAMS)
 	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)

@@ -9,7 +9,6 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct db {

@@ -87,7 +87,7 @@ static const struct fake_statement {
     {SQL_CHECK_PRIVILEGES, "bTTT", false},
     {SQL_CHECK_NEXTCLOUD, "bbttbpppb", true},
     {SQL_STATUS_RUN, "WWTTPPPPPPPPPPPPPt", false},
-    {SQL_STATUS_OPEN, "TSPPPPp", false},
+    {SQL_STATUS_OPEN, "TSPPPPpp", false},
     {SQL_STATUS_FINISHED, "SPPPP", false},
     {SQL_STATUS_WAITING, "TP", false},
     {SQL_STATUS_FAILED, "PPTTTwt", false},

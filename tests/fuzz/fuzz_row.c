@@ -237,7 +237,7 @@ static void
 print_table(const struct plan *plan)
 {
     static const struct table_column columns[] = {
-        {"ID", TABLE_RIGHT}, {"APP", TABLE_LEFT}, {"FREED", TABLE_RIGHT}, {"WHY", TABLE_LEFT}};
+        {"ID", TABLE_RIGHT}, {"APP", TABLE_NAME}, {"FREED", TABLE_RIGHT}, {"WHY", TABLE_LEFT}};
     static struct fuzz_capture out;
     struct table *table = table_new(columns, 4);
     size_t lines;

@@ -150,7 +150,7 @@ def test_other_commands_tell_of_each(fleet, command):
 
 def test_other_commands_want_one_file(fleet):
     fleet.add()
-    assert "not a regular file" in fleet("list", code=78).err
+    assert "is a folder" in fleet("list", code=78).err
 
 
 def test_an_empty_folder_is_an_error(fleet):

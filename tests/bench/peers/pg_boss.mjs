@@ -44,6 +44,6 @@ if (filling) {
         completions.push(boss.complete("remove", [...freed.keys()], { bytes_freed: [...freed.values()] }));
     }
     await Promise.all(completions);
-    await boss.stop({ graceful: false });
-    process.exit(0);
 }
+await boss.stop({ graceful: false });
+process.exit(0);
