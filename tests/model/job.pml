@@ -43,8 +43,9 @@
  *                        final, waits, or is another claim's. (end_wanted may stand on it.)
  *   spares_the_ended     No delete starts for a row that says kept or cancelled: after keep() or cancel()
  *                        returned true.
- *   starts_informed      Where its claim does not stand any more, or end_wanted was set, a delete starts
- *                        all the same for SWEEP_CONFIRMED_MS after that at most.
+ *   starts_informed      Where its claim does not stand any more, or end_wanted was set, a delete is begun
+ *                        all the same for SWEEP_CONFIRMED_MS after that at most. (It starts, with its first
+ *                        byte, when HaRP has taken the connection.)
  *   starts_within_lease  A delete starts so early that its HTTP limit ends before its lease does. (Seen
  *                        while the claim is the row's; a run looks at the same clock when it is not.)
  *   starts_after_grace   A delete starts after its row's not_before.
@@ -61,12 +62,11 @@
  *
  * The first two, starts_after_grace and starts_alone have an exception: a claim that schedule() voided
  * while it was live, or whose commit a failover lost. Its run cannot know, and for SWEEP_CONFIRMED_MS it
- * may start its delete, whatever the row says meanwhile (`excused`). Where a failover lost the schedule()
+ * may begin its delete, whatever the row says meanwhile (`excused`). Where a failover lost the schedule()
  * which told of an image that was pulled again, and so gave a claim its row back, records_the_truth holds
  * for the image that was deleted before.
  *
- * Limits that are known are switches too; run.sh shows a counterexample for each. (PAUSE_BEFORE_SEND tells
- * of one more: a HaRP that is slow to accept a connection.)
+ * Limits that are known are switches too; run.sh shows a counterexample for each:
  *
  *   FOUND_ENDED_AFTER_SCHEDULE  That exception, for spares_the_ended: schedule() over a live claim makes
  *                        the row pending, so keep() returns true at once, and the delete starts.
@@ -143,14 +143,18 @@
 
 /* sweep_job.c, sweep_start_job(): now >= start_by_ms gives the job back. */
 #ifdef NO_START_BY
-#define in_time(i) true
+#define in_time(i) true /* (the promises are may_be_sent's to keep: this spares a request) */
 #else
 #define in_time(i) (left[i] > 0)
 #endif
 
-/* sweep.c, sweep_loop(): what may block, sweep_db_reconnect(), comes before sweep_start() looks at the
- * clock and at the age of the word. PAUSE_BEFORE_SEND: it comes between that and the first byte. (So do a
- * SIGSTOP at that very moment and a HaRP that is slow to accept a connection, against which nothing helps.) */
+/* http_curl.c, http_on_send(): the last look at the clock, right before the first byte. Between the
+ * decision and it a connection may have to be made, and the machine or the process may stand still. */
+#ifdef NO_SEND_BY
+#define may_be_sent(i) true
+#else
+#define may_be_sent(i) (left[i] > 0)
+#endif
 
 /* sweep_job.c, sweep_needs_word(): a word older than SWEEP_CONFIRMED_MS is asked for again. (Where
  * Nextcloud is watched it must be younger and must have been about the image: less can happen.) */
@@ -340,9 +344,10 @@ byte lingers; /* a delete for which nobody waits takes effect in less than so ma
 #define OVER      6 /* the HTTP limit has passed: no answer, no effect */
 #define ORPHANED  7 /* FLYING, but the run was killed */
 #define RECORDING 8 /* the result waits to be recorded */
-#define DECIDED   9 /* PAUSE_BEFORE_SEND: all was looked at, the first byte was not sent */
+#define DECIDED   9 /* the delete was begun: libcurl connects */
 #define TAKEN    10 /* CLOCK_AFTER_CLAIM: the claim is committed, its answer on the way */
 #define TOLD     11 /* CLOCK_AFTER_CONFIRM: the same of a confirmation */
+#define BLOCKED  12 /* RECONNECT_AFTER_LOOK: sweep_db_reconnect() */
 byte job[RUNS];
 bit owns[RUNS];  /* the row's token is this claim's */
 byte left[RUNS]; /* until start_by_ms; of a delete that was sent, until its HTTP limit */
@@ -382,7 +387,7 @@ hidden byte slept;
 #endif
 
 #define holds(i) (job[i] >= READY && job[i] != RECORDING)
-#define may_start(i) (job[i] == READY || job[i] == ASKED || job[i] == DECIDED || job[i] == TOLD)
+#define may_begin(i) (job[i] == READY || job[i] == ASKED || job[i] == TOLD || job[i] == BLOCKED)
 #define is_its_claim(i) (state == CLAIMED && owns[i])
 #define stands(i) (is_its_claim(i) && !end_wanted)
 
@@ -570,7 +575,6 @@ inline start_delete(i)
         say_run("sends the delete\n", i);
         assert(starts_on_its_claim || is_its_claim(i) || excused[i]);
         assert(spares_the_ended || state != ENDED || excused_from_end(i));
-        assert(starts_informed || stands(i) || !voided[i]);
         assert(starts_within_lease || !is_its_claim(i) || next_at > HTTP);
         assert(starts_after_grace || !is_its_claim(i) || not_before == 0);
         do
@@ -702,12 +706,24 @@ proctype Run(byte i)
             job[i] = ASKED;
             fresh[i] = 1
         :: job[i] == READY && in_time(i) && is_fresh(i) ->
-#ifdef PAUSE_BEFORE_SEND
-            say_run("is about to send the delete\n", i);
-            job[i] = DECIDED
-        :: job[i] == DECIDED ->
+#ifdef RECONNECT_AFTER_LOOK /* sweep.c, sweep_loop(): it comes before, because it may block */
+            job[i] = BLOCKED
+        :: job[i] == BLOCKED ->
 #endif
-            start_delete(i)
+            say_run("begins the delete\n", i);
+            d_step {
+                assert(starts_informed || stands(i) || !voided[i]);
+                job[i] = DECIDED;
+                fresh[i] = 0;
+                voided[i] = 0
+            }
+        :: job[i] == DECIDED && may_be_sent(i) -> start_delete(i)
+        :: job[i] == DECIDED -> /* HTTP_LATE; or HaRP cannot be reached, which may count */
+            say_run("its delete is not sent\n", i);
+            if
+            :: end_job(i, NOT)
+            :: end_job(i, RELEASE)
+            fi
 
         /* What claim.sql, the inspect or confirm.sql says of the image ends the attempt. */
         :: job[i] == READY ->
@@ -856,7 +872,7 @@ proctype World()
             d_step {
                 do
                 :: i < RUNS ->
-                    voided[i] = (may_start(i) && !stands(i));
+                    voided[i] = (may_begin(i) && !stands(i));
                     if
                     :: job[i] == FLYING && left[i] == 0 -> job[i] = OVER
                     :: job[i] == ORPHANED && left[i] == 0 -> erase(i)
