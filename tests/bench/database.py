@@ -32,8 +32,9 @@ def cost_of(bench, jobs):
     with Harp(50) as harp:
         path = bench.settings({"bench": harp.url}, 64)
         bench.due(jobs, age="-interval '1 hour'", first=100_000_001)
-        time.sleep(1.2)
-        before = bench.ask(sql)
+        for _ in range(2):  # a session tells what its vacuum touched with the end of a later statement
+            time.sleep(1.2)
+            before = bench.ask(sql)
         bench.run(path)
         time.sleep(1.2)
         after = bench.ask(sql)
