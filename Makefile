@@ -63,6 +63,7 @@ SOURCES := \
 	src/db_exchange.c \
 	src/db_value.c \
 	src/err.c \
+	src/fdio.c \
 	src/fleet.c \
 	src/gateway.c \
 	src/http.c \

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "buf.h"
 
 #include "mem.h"
@@ -95,4 +96,13 @@ buf_free(struct buf *buf)
 {
     mem_free(buf->data);
     buf_init(buf, buf->max);
+}
+
+void
+buf_wipe_free(struct buf *buf)
+{
+    if (buf->data != NULL) {
+        explicit_bzero(buf->data, buf->size);
+    }
+    buf_free(buf);
 }

@@ -33,4 +33,7 @@ const char *buf_text(const struct buf *buf);
 /* Frees its memory; the buffer is empty afterwards. */
 void buf_free(struct buf *buf);
 
+/* Overwrites a secret first. What it outgrew while it was filled is not reached. */
+void buf_wipe_free(struct buf *buf);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "buf.h"
 #include "db.h"
+#include "fdio.h"
 #include "mem.h"
 #include "share.h"
 
@@ -170,25 +171,6 @@ psql_become(const struct psql *psql, int input)
 }
 
 static bool
-psql_feed(int output, const char *input)
-{
-    size_t length = strlen(input);
-
-    while (length > 0) {
-        ssize_t written = write(output, input, length);
-
-        if (written <= 0 && errno != EINTR) {
-            return false;
-        }
-        if (written > 0) {
-            input += written;
-            length -= (size_t)written;
-        }
-    }
-    return true;
-}
-
-static bool
 psql_wait(const struct psql *psql, pid_t child, struct err *err)
 {
     int status = 0;
@@ -231,7 +213,7 @@ psql_run(const struct psql *psql, const char *input, struct err *err)
     }
     /* Where it ended early, its exit code tells more than the broken pipe. */
     (void)signal(SIGPIPE, SIG_IGN);
-    fed = psql_feed(ends[1], input);
+    fed = fdio_write(ends[1], input, strlen(input));
     (void)close(ends[1]);
     return psql_wait(psql, child, err) &&
            (fed || err_set(err, ERR_SCHEMA, "psql did not read all of the statements"));

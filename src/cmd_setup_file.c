@@ -3,6 +3,7 @@
 #include "cmd_setup.h"
 
 #include "buf.h"
+#include "fdio.h"
 #include "mem.h"
 
 #include <errno.h>
@@ -59,10 +60,7 @@ setup_settings_text(const struct setup *setup, bool shown)
     }
     (void)buf_printf(&text, "\n[harp]\nshared_key_file = %s\n", setup->key_file);
     copy = mem_strdup(buf_text(&text));
-    if (text.data != NULL) {
-        memset(text.data, 0, text.length);
-    }
-    buf_free(&text);
+    buf_wipe_free(&text);
     return copy;
 }
 
@@ -93,21 +91,10 @@ static bool
 setup_fill(int fd, const char *text)
 {
     gid_t group = setup_group();
-    size_t length = strlen(text);
     bool done = group == (gid_t)-1 ? fchmod(fd, 0600) == 0
                                    : fchown(fd, (uid_t)-1, group) == 0 && fchmod(fd, 0640) == 0;
 
-    while (done && length > 0) {
-        ssize_t written = write(fd, text, length);
-
-        if (written < 0) {
-            done = errno == EINTR;
-        } else {
-            text += written;
-            length -= (size_t)written;
-        }
-    }
-    done = done && fsync(fd) == 0;
+    done = done && fdio_write(fd, text, strlen(text)) && fsync(fd) == 0;
     return close(fd) == 0 && done;
 }
 

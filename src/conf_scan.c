@@ -1,5 +1,6 @@
 #include "conf_scan.h"
 
+#include "fdio.h"
 #include "mem.h"
 #include "printable.h"
 
@@ -21,8 +22,7 @@ static bool
 conf_read_all(struct conf_scan *scan, int fd, const struct stat *info, struct err *err)
 {
     size_t size = (size_t)info->st_size;
-    size_t length = 0;
-    ssize_t got = 1;
+    ssize_t length;
 
     if (S_ISDIR(info->st_mode)) {
         (void)err_set(err, ERR_CONFIG, "%s: is a folder", scan->path);
@@ -42,20 +42,14 @@ conf_read_all(struct conf_scan *scan, int fd, const struct stat *info, struct er
         return err_set(err, ERR_CONFIG, "%s: larger than 1 MiB", scan->path);
     }
     scan->text = mem_alloc(size + 1, 1);
-    while (got != 0 && length < size) {
-        got = read(fd, scan->text + length, size - length);
-        if (got < 0 && errno != EINTR) {
-            break;
-        }
-        length += got > 0 ? (size_t)got : 0;
-    }
-    if (got < 0) {
+    length = fdio_read(fd, scan->text, size);
+    if (length < 0) {
         return err_set(err, ERR_CONFIG, "%s: %s", scan->path, strerror(errno));
     }
-    if (strlen(scan->text) != length) {
+    if (strlen(scan->text) != (size_t)length) {
         return err_set(err, ERR_CONFIG, "%s: holds a NUL byte", scan->path);
     }
-    if (strspn(scan->text, " \t\r\n") == length) {
+    if (strspn(scan->text, " \t\r\n") == (size_t)length) {
         return err_set(err, ERR_CONFIG, "%s: the file is empty", scan->path);
     }
     return true;

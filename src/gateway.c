@@ -8,6 +8,14 @@
 
 #define GATEWAY_BASE "/exapps/app_api"
 
+struct gateway_limits
+gateway_limits_of(const struct conf *conf)
+{
+    return (struct gateway_limits){.connect_timeout_ms = conf->connect_timeout_ms,
+                                   .timeout_ms = conf->timeout_ms,
+                                   .send_by_ms = 0};
+}
+
 static bool
 gateway_begin(struct http *http, const struct conf_daemon *daemon,
               const struct gateway_limits *limits, const char *path, const char *body, void *user,

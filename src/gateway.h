@@ -17,6 +17,9 @@ struct gateway_limits {
     int64_t send_by_ms; /* as of struct http_request; 0: no limit */
 };
 
+/* As the settings have it, without a limit by when it is sent. */
+struct gateway_limits gateway_limits_of(const struct conf *conf);
+
 /* An inspect or a gate is a small question: it never gets more time than this. */
 #define GATEWAY_QUESTION_MS 15000
 

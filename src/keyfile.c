@@ -1,6 +1,8 @@
 #define _DEFAULT_SOURCE /* explicit_bzero */
 #include "keyfile.h"
 
+#include "fdio.h"
+
 #include "mem.h"
 
 #include <errno.h>
@@ -58,27 +60,6 @@ keyfile_check_key(const char *path, const char *key, size_t length, struct err *
     return true;
 }
 
-/* All that there is, up to size bytes: read() may give less at once, and half a key is a wrong one.
- */
-static ssize_t
-keyfile_read_all(int fd, char *data, size_t size)
-{
-    size_t length = 0;
-
-    while (length < size) {
-        ssize_t got = read(fd, data + length, size - length);
-
-        if (got == 0) {
-            break;
-        }
-        if (got < 0 && errno != EINTR) {
-            return -1;
-        }
-        length += got > 0 ? (size_t)got : 0;
-    }
-    return (ssize_t)length;
-}
-
 static bool
 keyfile_parse(const char *path, const char *data, size_t length, char **ret_key, struct err *err)
 {
@@ -123,7 +104,7 @@ keyfile_read(const char *path, char **ret_key, struct err *err)
                                 : "HaRP's HP_SHARED_KEY belongs in it; nobody else may read it "
                                   "(mode 600)");
     } else if (keyfile_check(path, &info, err)) {
-        length = keyfile_read_all(fd, data, sizeof data);
+        length = fdio_read(fd, data, sizeof data);
         if (length < 0) {
             (void)err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
         } else if (length > KEYFILE_MAX) {

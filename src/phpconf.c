@@ -1,6 +1,8 @@
+#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "phpconf.h"
 
 #include "buf.h"
+#include "fdio.h"
 #include "mem.h"
 
 #include <errno.h>
@@ -223,10 +225,7 @@ phpconf_element(struct phpconf_reader *reader)
                (reader->depth > 1 || phpconf_keep(reader, buf_text(&first), &second, plain));
     }
     buf_free(&first);
-    if (second.data != NULL) {
-        memset(second.data, 0, second.length);
-    }
-    buf_free(&second);
+    buf_wipe_free(&second);
     return done;
 }
 
@@ -304,28 +303,26 @@ phpconf_load(const char *path, char **ret_text, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     char *text = mem_alloc(1, PHPCONF_SIZE_MAX + 1);
-    size_t length = 0;
-    ssize_t got = fd < 0 ? -1 : 1;
+    ssize_t length = fd < 0 ? -1 : fdio_read(fd, text, PHPCONF_SIZE_MAX);
+    bool done = false;
 
-    while (got > 0 && length < PHPCONF_SIZE_MAX) {
-        got = read(fd, text + length, PHPCONF_SIZE_MAX - length);
-        length += got > 0 ? (size_t)got : 0;
-    }
-    if (got < 0) {
+    if (length < 0) {
         (void)err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
         (void)err_hint(err,
                        "setup --nextcloud PATH takes config.php or Nextcloud's folder; only its "
                        "web server's user and root can read it");
-    } else if (length == PHPCONF_SIZE_MAX || strlen(text) != length) {
+    } else if (length == PHPCONF_SIZE_MAX || strlen(text) != (size_t)length) {
         (void)err_set(err, ERR_CONFIG, "%s: this is no config.php: it %s", path,
                       length == PHPCONF_SIZE_MAX ? "is larger than a megabyte" : "has NUL bytes");
-        got = -1;
+    } else {
+        done = true;
     }
     if (fd >= 0) {
         (void)close(fd);
     }
-    if (got < 0) {
-        memset(text, 0, length);
+    if (!done) {
+        /* What stands behind a NUL byte as well. */
+        explicit_bzero(text, PHPCONF_SIZE_MAX);
         mem_free(text);
         return false;
     }

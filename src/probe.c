@@ -129,9 +129,7 @@ bool
 probe_daemons(const struct roster *roster, const struct conf *conf,
               struct probe_result *ret_results, struct err *err)
 {
-    struct probe probe = {
-        .count = roster_count(roster),
-        .limits = {.connect_timeout_ms = conf->connect_timeout_ms, .timeout_ms = conf->timeout_ms}};
+    struct probe probe = {.count = roster_count(roster), .limits = gateway_limits_of(conf)};
     bool done = true;
 
     memset(ret_results, 0, probe.count * sizeof *ret_results);

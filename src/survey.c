@@ -106,9 +106,7 @@ survey_answered(void *context, void *user, const struct http_answer *answer)
 static bool
 survey_begin_next(struct survey *survey, struct survey_lane *lane, struct err *err)
 {
-    const struct gateway_limits limits = {.connect_timeout_ms = survey->conf->connect_timeout_ms,
-                                          .timeout_ms = survey->conf->timeout_ms,
-                                          .send_by_ms = 0};
+    const struct gateway_limits limits = gateway_limits_of(survey->conf);
     struct survey_call *call = lane->waiting;
     const struct verdict_job *job = &call->item->job;
 
@@ -125,9 +123,7 @@ survey_begin_next(struct survey *survey, struct survey_lane *lane, struct err *e
 static bool
 survey_begin(struct survey *survey, bool *ret_working, struct err *err)
 {
-    const struct gateway_limits limits = {.connect_timeout_ms = survey->conf->connect_timeout_ms,
-                                          .timeout_ms = survey->conf->timeout_ms,
-                                          .send_by_ms = 0};
+    const struct gateway_limits limits = gateway_limits_of(survey->conf);
 
     for (size_t i = 0; i < survey->lane_count; i++) {
         struct survey_lane *lane = &survey->lanes[i];

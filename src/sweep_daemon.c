@@ -15,14 +15,6 @@ sweep_pause_s(enum verdict_stop stop)
     return stop == VERDICT_STOP_UNAUTHORIZED || stop == VERDICT_STOP_SILENT ? SWEEP_PAUSE_S : 0;
 }
 
-struct gateway_limits
-sweep_limits(const struct sweep *sweep)
-{
-    return (struct gateway_limits){.connect_timeout_ms = sweep->conf->connect_timeout_ms,
-                                   .timeout_ms = sweep->conf->timeout_ms,
-                                   .send_by_ms = 0};
-}
-
 struct sweep_daemon *
 sweep_find_daemon(struct sweep *sweep, const char *name)
 {
@@ -112,7 +104,7 @@ sweep_answered(void *context, void *user, const struct http_answer *answer)
 static bool
 sweep_start_one(struct sweep *sweep, struct sweep_daemon *daemon)
 {
-    const struct gateway_limits limits = sweep_limits(sweep);
+    const struct gateway_limits limits = gateway_limits_of(sweep->conf);
     struct err err;
 
     if (daemon->queue.count == 0 && daemon->looks == NULL) {

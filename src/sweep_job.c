@@ -163,7 +163,7 @@ static bool
 sweep_begin_request(struct sweep *sweep, struct sweep_job *job, struct err *err)
 {
     const struct conf_daemon *daemon = job->call.daemon->lane.conf;
-    struct gateway_limits limits = sweep_limits(sweep);
+    struct gateway_limits limits = gateway_limits_of(sweep->conf);
 
     /* Between this look at the clock and the request, the machine may sleep for longer than the
      * lease. */

@@ -71,7 +71,7 @@ sweep_engine_is_seen(const struct sweep *sweep, const struct sweep_daemon *daemo
 bool
 sweep_start_look(struct sweep *sweep, struct sweep_daemon *daemon)
 {
-    const struct gateway_limits limits = sweep_limits(sweep);
+    const struct gateway_limits limits = gateway_limits_of(sweep->conf);
     struct sweep_look *look = daemon->looks;
     struct err err;
     bool begun = look->sizing ? gateway_begin_inspect(sweep->http, daemon->lane.conf, &limits,

@@ -173,7 +173,6 @@ void sweep_learn(struct sweep *sweep, const struct db_result *news, const struct
 /* sweep_daemon.c */
 
 struct sweep_daemon *sweep_find_daemon(struct sweep *sweep, const char *name);
-struct gateway_limits sweep_limits(const struct sweep *sweep);
 /* Loads libcurl once a daemon is known to have due work, while the database thinks about which:
  * a run that finds nothing never needs it. */
 void sweep_open_http(struct sweep *sweep);

@@ -46,20 +46,22 @@ def node(script, *arguments):
     return measure([PEERS / "node_modules" / ".bin" / "node", PEERS / script, *arguments])
 
 
-def graphile_worker(bench, harp, jobs):
-    node("graphile_worker.mjs", "fill", uri(bench.conninfo), jobs)
-    figures = node("graphile_worker.mjs", "drain", uri(bench.conninfo), harp.url, 64)
-    if bench.ask("select count(*) filter (where bytes_freed > 0) from result") != (jobs,):
-        raise Wrong("graphile-worker lost results")
+def queue(bench, harp, jobs, script, results):
+    """Another queue's script, and how many results it left."""
+    node(script, "fill", uri(bench.conninfo), jobs)
+    figures = node(script, "drain", uri(bench.conninfo), harp.url, 64)
+    if bench.ask(results) != (jobs,):
+        raise Wrong(f"{script} lost results")
     return figures
+
+
+def graphile_worker(bench, harp, jobs):
+    return queue(bench, harp, jobs, "graphile_worker.mjs", "select count(*) filter (where bytes_freed > 0) from result")
 
 
 def pg_boss(bench, harp, jobs):
-    node("pg_boss.mjs", "fill", uri(bench.conninfo), jobs)
-    figures = node("pg_boss.mjs", "drain", uri(bench.conninfo), harp.url, 64)
-    if bench.ask("select count(*) from pgboss.job where name = 'remove' and state = 'completed' and output is not null") != (jobs,):
-        raise Wrong("pg-boss lost results")
-    return figures
+    return queue(bench, harp, jobs, "pg_boss.mjs", "select count(*) from pgboss.job where name = 'remove'"
+                 " and state = 'completed' and output is not null")
 
 
 def php_loop(bench, harp, jobs):

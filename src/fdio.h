@@ -1,0 +1,18 @@
+/*
+ * Files and pipes as a whole: read() and write() may do a part of what they were asked for, or be
+ * interrupted by a signal.
+ */
+#ifndef HARPSWEEP_FDIO_H
+#define HARPSWEEP_FDIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* All that there is, up to size bytes. Returns how many; -1 with errno set. */
+ssize_t fdio_read(int fd, char *data, size_t size);
+
+/* All of length bytes. False with errno set. */
+bool fdio_write(int fd, const char *data, size_t length) __attribute__((warn_unused_result));
+
+#endif
