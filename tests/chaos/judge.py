@@ -254,6 +254,8 @@ class Judge:
                         break
                     if claim.lost or other.lost:
                         self.allowed["deletes at once after a failover that lost a claim"] += 1
+                    elif other.end < sent(second) <= other.end + self._grace_of(other, second):
+                        self.allowed["deletes at once by a run that could not know yet that schedule() had taken its claim"] += 1
                     elif claim is not other and claim.end <= second.begin and not self._is_stolen(claim):
                         self.allowed["deletes at once after the first one's claim had been given up or taken away"] += 1
                     else:
