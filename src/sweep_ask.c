@@ -244,7 +244,7 @@ sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all)
     for (size_t i = 0; i < sweep->daemon_count; i++) {
         struct sweep_daemon *daemon = &sweep->daemons[i];
 
-        if (daemon->noted || sweep->seen_refused ||
+        if (daemon->noted || sweep->seen_failures >= SWEEP_SEEN_TRIES ||
             !(daemon->lane.gate == LANE_STOPPED || (all && sweep_is_well(daemon)))) {
             continue;
         }

@@ -61,9 +61,10 @@ sweep_broken(struct sweep *sweep, const struct err *err)
     sweep_take_back(sweep);
     if (err->kind == ERR_DB_LOST || err->kind == ERR_DB_AGAIN) {
         sweep_try_again(sweep, err);
-    } else if (results == 0) {
-        /* The second time that nothing else can have been the cause, or the run would never end. */
-        sweep->seen_refused |= sweep->failure.kind != ERR_NONE && sweep->step_seen >= 0;
+        return;
+    }
+    sweep->seen_failures += sweep->step_seen >= 0;
+    if (results == 0) {
         sweep_fail(sweep, err); /* no more claims; what is done is recorded all the same */
     } else if (!sweep->alone) {
         sweep->alone = true; /* find out which statement it was */

@@ -28,6 +28,10 @@
 #define SWEEP_RECORD_COUNT 1024
 #define SWEEP_RECORD_MS 250
 
+/* What is known of daemons is offered so often: it may share its exchange with something that the
+ * database refuses, but a run that offers what is refused itself would never end. */
+#define SWEEP_SEEN_TRIES 3
+
 /* Observations in one statement. */
 #define SWEEP_OBSERVE_COUNT 64
 
@@ -141,7 +145,7 @@ struct sweep {
     int step_confirm;
     int step_claim;
     int step_seen;
-    bool seen_refused; /* the database does not take what is known of daemons */
+    int seen_failures; /* exchanges with what is known of daemons that the database refused */
     int64_t wall_sent_ms;
     int64_t reconnect_at_ms;
     int64_t reconnect_wait_ms;
