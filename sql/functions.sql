@@ -115,7 +115,7 @@ begin
     update harpsweep.job as j
     set state = end_jobs.final, next_at = null, finished_at = now(), end_wanted = null,
         claim_token = null, hold_reason = end_jobs.reason
-    where j.id = any (end_jobs.ids) and j.next_at is not null and j.id <> all (coalesce(flagged, '{}'));
+    where j.id = any (end_jobs.ids) and j.finished_at is null and j.id <> all (coalesce(flagged, '{}'));
     get diagnostics ended = row_count;
 
     if flagged is not null then
@@ -140,7 +140,7 @@ declare
     job_id  bigint;
     -- The grace is the settings', which the next run knows.
     is_auto boolean := note_job.choice = 'grace' and note_job.grace_hours is null;
-    due_at  timestamptz := case when note_job.choice = 'now' then now()
+    grace_end timestamptz := case when note_job.choice = 'now' then now()
                                 else note_job.orphaned_at + make_interval(hours => note_job.grace_hours) end;
 begin
     insert into harpsweep.job as old (daemon, appid, image_ref, image_id, event, choice, state, orphaned_at,
@@ -150,8 +150,8 @@ begin
             case when is_auto then 'new' else 'pending' end::harpsweep.job_state,
             note_job.orphaned_at,
             case when note_job.choice = 'grace' then note_job.grace_hours end,
-            due_at,
-            case when is_auto then '-infinity' else due_at end,
+            grace_end,
+            case when is_auto then '-infinity' else grace_end end,
             note_job.protocol, note_job.host, note_job.docker_socket_port)
     -- An open job for the same image: this event takes its place, and the later grace wins. A job
     -- whose grace no run has fixed yet stays so, with what is known as the least. The number of
@@ -220,7 +220,7 @@ begin
     -- Locked in one order everywhere, so that two callers never wait for each other.
     select array_agg(open_job.id) into ids
     from (select j.id from harpsweep.job as j
-          where j.daemon = keep.daemon and j.appid = keep.appid and j.next_at is not null
+          where j.daemon = keep.daemon and j.appid = keep.appid and j.finished_at is null
           order by j.id for update) as open_job;
     return harpsweep.end_jobs(ids, 'kept', 'asked to keep the image');
 end
@@ -385,12 +385,12 @@ declare
 begin
     perform harpsweep.require_text('daemon', flush_daemon.daemon, 64);
     perform from harpsweep.job as j
-    where j.daemon = flush_daemon.daemon and j.next_at is not null
+    where j.daemon = flush_daemon.daemon and j.finished_at is null
     order by j.id for update;
     update harpsweep.job as j
     set choice = 'now', state = 'pending', not_before = least(coalesce(j.not_before, now()), now()),
         next_at = now(), hold_reason = null
-    where j.daemon = flush_daemon.daemon and j.next_at is not null
+    where j.daemon = flush_daemon.daemon and j.finished_at is null
       and j.state in ('new', 'pending') and j.choice <> 'keep';
     get diagnostics flushed = row_count;
     return flushed;
@@ -410,7 +410,7 @@ begin
     perform harpsweep.require_text('reason', cancel_daemon.reason, 512);
     select array_agg(open_job.id) into ids
     from (select j.id from harpsweep.job as j
-          where j.daemon = cancel_daemon.daemon and j.next_at is not null
+          where j.daemon = cancel_daemon.daemon and j.finished_at is null
           order by j.id for update) as open_job;
     return harpsweep.end_jobs(ids, 'cancelled', cancel_daemon.reason);
 end

@@ -55,9 +55,9 @@ grant execute on function
     harpsweep.reconcile(),
     harpsweep.endpoint_of(text)
 to harpsweep_worker;
-grant select on harpsweep.jobs, harpsweep.daemon_health, harpsweep.daily to harpsweep_worker;
+grant select on harpsweep.jobs, harpsweep.job_event, harpsweep.daemon_health, harpsweep.daily to harpsweep_worker;
 
 -- Reader: the table itself stays closed, for the tokens of running claims are not for everybody.
-grant select on harpsweep.jobs, harpsweep.daemon_health, harpsweep.daily,
+grant select on harpsweep.jobs, harpsweep.job_event, harpsweep.daemon_health, harpsweep.daily,
     harpsweep.run, harpsweep.daemon, harpsweep.migration, harpsweep.nextcloud, harpsweep.exapp_image,
     harpsweep.intake_error to harpsweep_reader;

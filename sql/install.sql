@@ -18,7 +18,7 @@
 \encoding UTF8
 
 -- The newest migration that these files know. A new one: its file, its block below, this number.
-\set latest 2
+\set latest 4
 
 begin;
 set local client_min_messages = warning;
@@ -70,6 +70,16 @@ select :installed < 2 as missing \gset
 \ir migrations/002_nextcloud.sql
 insert into harpsweep.migration (version, name) values (2, '002_nextcloud');
 \endif
+select :installed < 3 as missing \gset
+\if :missing
+\ir migrations/003_claims_in_place.sql
+insert into harpsweep.migration (version, name) values (3, '003_claims_in_place');
+\endif
+select :installed < 4 as missing \gset
+\if :missing
+\ir migrations/004_job_event.sql
+insert into harpsweep.migration (version, name) values (4, '004_job_event');
+\endif
 
 -- Whether Nextcloud's tables are watched: as asked for now, else as before.
 \set installing on
@@ -92,6 +102,7 @@ select exists (select from harpsweep.nextcloud) as watched, false as unwatched \
 \endif
 
 \ir functions.sql
+\ir history.sql
 \ir views.sql
 \ir grants.sql
 

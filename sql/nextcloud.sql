@@ -129,12 +129,12 @@ declare
 begin
     -- Locked in one order everywhere, so that two callers never wait for each other.
     perform from harpsweep.job as j
-    where j.daemon = freeze_endpoint.daemon and j.next_at is not null
+    where j.daemon = freeze_endpoint.daemon and j.finished_at is null
     order by j.id for update;
     update harpsweep.job as j
     set protocol = freeze_endpoint.protocol, host = freeze_endpoint.host,
         docker_socket_port = freeze_endpoint.docker_socket_port
-    where j.daemon = freeze_endpoint.daemon and j.next_at is not null and j.host is null;
+    where j.daemon = freeze_endpoint.daemon and j.finished_at is null and j.host is null;
     if not freeze_endpoint.flush then
         return 0;
     end if;
@@ -143,7 +143,7 @@ begin
     update harpsweep.job as j
     set state = 'pending', not_before = least(coalesce(j.not_before, now()), now()), next_at = now(),
         grace_hours = coalesce(j.grace_hours, 0), hold_reason = null
-    where j.daemon = freeze_endpoint.daemon and j.next_at is not null
+    where j.daemon = freeze_endpoint.daemon and j.finished_at is null
       and j.state in ('new', 'pending') and j.choice <> 'keep';
     get diagnostics flushed = row_count;
     return flushed;
@@ -203,7 +203,7 @@ declare
     job_daemon text := note_appapi_job.argument ->> 'daemon_id';
     job_ref    text := note_appapi_job.argument ->> 'image_ref';
     job_app    text := note_appapi_job.argument ->> 'appid';
-    due_at     timestamptz := note_appapi_job.due + interval '1 hour';
+    grace_end  timestamptz := note_appapi_job.due + interval '1 hour';
     seen       harpsweep.exapp_image;
     endpoint   record;
     found_id   bigint;
@@ -214,11 +214,11 @@ begin
     -- An image by that name that has a job already, whichever of the two knew of it first.
     update harpsweep.job as j
     set oc_job_id = note_appapi_job.oc_job_id, choice = 'grace', state = 'pending', claim_token = null,
-        not_before = greatest(j.not_before, due_at), next_at = greatest(j.not_before, due_at),
+        not_before = greatest(j.not_before, grace_end), next_at = greatest(j.not_before, grace_end),
         grace_hours = coalesce(j.grace_hours, 0), end_wanted = null,
         hold_reason = 'AppAPI deletes the image itself; this job looks afterwards whether it did'
     where j.id = (select o.id from harpsweep.job as o
-                  where o.daemon = job_daemon and o.next_at is not null and o.image_ref = job_ref
+                  where o.daemon = job_daemon and o.finished_at is null and o.image_ref = job_ref
                   order by o.id desc limit 1 for update)
     returning j.id into found_id;
     if found_id is not null then
@@ -235,7 +235,7 @@ begin
                  then 'update' else 'uninstall' end,
             'pending', now(),
             least(greatest(ceil(extract(epoch from note_appapi_job.due - now()) / 3600), 0), 720)::int,
-            due_at, due_at, endpoint.protocol, endpoint.host, endpoint.docker_socket_port,
+            grace_end, grace_end, endpoint.protocol, endpoint.host, endpoint.docker_socket_port,
             note_appapi_job.oc_job_id,
             'AppAPI deletes the image itself; this job looks afterwards whether it did');
 end
@@ -252,7 +252,7 @@ declare
 begin
     select array_agg(j.id) into ids
     from (select j.id from harpsweep.job as j
-          where j.daemon = appapi_job_gone.argument ->> 'daemon_id' and j.next_at is not null
+          where j.daemon = appapi_job_gone.argument ->> 'daemon_id' and j.finished_at is null
             and j.oc_job_id = appapi_job_gone.oc_job_id
           order by j.id for update) as j;
     if not appapi_job_gone.has_run then
@@ -483,7 +483,7 @@ begin
         -- under another name has not: held() holds it until the app has moved on.
         select array_agg(j.id) into again
         from (select j.id from harpsweep.job as j
-              where j.appid = o.appid and j.daemon = o.daemon and j.next_at is not null
+              where j.appid = o.appid and j.daemon = o.daemon and j.finished_at is null
                 and j.image_ref = o.image_ref and coalesce(j.image_id, o.image_id) = o.image_id
                 and j.event <> 'manual'
               order by j.id for update) as j;
@@ -549,7 +549,7 @@ as $$
                                        'its grace ends')), 3600
              from harpsweep.job as o
                   left join daemons as e on e.daemon = o.daemon
-             where q.choice <> 'now' and o.id <> q.id and o.next_at is not null
+             where q.choice <> 'now' and o.id <> q.id and o.finished_at is null
                and (o.image_id = q.image_id
                     or (o.image_ref = q.image_ref and (by_name or o.image_id is null or q.image_id is null)))
                and coalesce(o.not_before, 'infinity') > now() and o.choice = 'grace'

@@ -50,7 +50,8 @@ select j.id,
        j.protocol,
        j.host,
        j.docker_socket_port,
-       j.oc_job_id
+       j.oc_job_id,
+       j.outcome
 from harpsweep.job as j
 order by j.id desc;
 
@@ -90,20 +91,20 @@ with open_jobs as (
            min(case when j.state = 'new' then j.orphaned_at else j.next_at end)
                filter (where j.next_at <= now()) as oldest_due
     from harpsweep.job as j
-    where j.next_at is not null
+    where j.finished_at is null
     group by j.daemon
 ), failed_jobs as (
     select j.daemon, count(*) as failed,
            count(*) filter (where j.finished_at > now() - interval '24 hours') as failed_24h
     from harpsweep.job as j
-    where j.state = 'failed'
+    where j.outcome = 'failed'
     group by j.daemon
 ), finished_jobs as (
     select j.daemon,
            count(*) filter (where j.state = 'removed') as removed_24h,
            coalesce(sum(j.bytes_freed) filter (where j.state = 'removed'), 0) as bytes_freed_24h
     from harpsweep.job as j
-    where j.finished_at is not null and j.state <> 'failed'
+    where j.outcome <> 'failed'
       and j.finished_at > now() - interval '24 hours'
     group by j.daemon
 ), daemons as (

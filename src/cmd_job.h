@@ -12,7 +12,7 @@
 #include "ledger.h"
 
 /* All columns, exact values, as one object. */
-void cmd_job_write_json(struct json_out *json, const struct ledger_job *job);
+void cmd_job_open_json(struct json_out *json, const struct ledger_job *job);
 
 /* The same as a line of CSV, and the line of names that comes first. */
 void cmd_job_write_csv_names(struct csv_out *csv);

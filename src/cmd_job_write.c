@@ -60,7 +60,7 @@ cmd_job_text(const struct ledger_job *job, const struct job_field *field)
 }
 
 void
-cmd_job_write_json(struct json_out *json, const struct ledger_job *job)
+cmd_job_open_json(struct json_out *json, const struct ledger_job *job)
 {
     json_out_open_object(json, NULL);
     for (size_t i = 0; i < JOB_FIELDS; i++) {
@@ -74,7 +74,6 @@ cmd_job_write_json(struct json_out *json, const struct ledger_job *job)
             json_out_int(json, field->name, cmd_job_number(job, field));
         }
     }
-    json_out_close_object(json);
 }
 
 void

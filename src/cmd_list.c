@@ -20,7 +20,8 @@ cmd_list_print_json(const struct db_result *result)
         struct ledger_job job;
 
         ledger_job_at(result, row, &job);
-        cmd_job_write_json(&json, &job);
+        cmd_job_open_json(&json, &job);
+        json_out_close_object(&json);
     }
     json_out_close_array(&json);
 }

@@ -75,7 +75,8 @@ cmd_show_answer(const struct ledger_job *job)
 }
 
 static void
-cmd_show_text(const struct ledger_job *job, const struct cmd_session *session)
+cmd_show_text(const struct ledger_job *job, const struct db_result *events,
+              const struct cmd_session *session)
 {
     bool colored = color_is_wanted(stdout);
     char size[TABLE_SIZE_SIZE];
@@ -101,7 +102,7 @@ cmd_show_text(const struct ledger_job *job, const struct cmd_session *session)
     cmd_show_attempts(job, session->conf);
     cmd_show_answer(job);
     (void)printf("\n");
-    cmd_story_print(job);
+    cmd_story_print(job, events);
 }
 
 /* The row of that job, or -1. */
@@ -119,6 +120,7 @@ cmd_show_find(const struct db_result *result, int64_t id)
 /* One after the other. */
 struct show {
     const struct cmd_session *session;
+    const struct db_result *events; /* of all of them */
     struct json_out json;
     bool is_json;
     bool filled;
@@ -131,10 +133,12 @@ cmd_show_row(struct show *show, const struct db_result *result, int row)
 
     ledger_job_at(result, row, &job);
     if (show->is_json) {
-        cmd_job_write_json(&show->json, &job);
+        cmd_job_open_json(&show->json, &job);
+        cmd_story_write_json(&show->json, &job, show->events);
+        json_out_close_object(&show->json);
     } else {
         (void)printf("%s", show->filled ? "\n" : "");
-        cmd_show_text(&job, show->session);
+        cmd_show_text(&job, show->events, show->session);
     }
     show->filled = true;
 }
@@ -173,9 +177,10 @@ cmd_show_app(struct show *show, const struct cli *cli, const struct db_result *r
 
 static int
 cmd_show_print(const struct cli *cli, const struct cmd_session *session,
-               const struct db_result *result)
+               const struct db_result *result, const struct db_result *events)
 {
-    struct show show = {.session = session, .is_json = cli->format == CLI_FORMAT_JSON};
+    struct show show = {
+        .session = session, .events = events, .is_json = cli->format == CLI_FORMAT_JSON};
     int code;
 
     json_out_init(&show.json, stdout);
@@ -231,18 +236,21 @@ cmd_show(const struct cli *cli, const struct conf *conf)
                                   : CMD_SHOW_LIMIT,
     };
     struct cmd_session session;
-    struct db_result *result;
+    struct db_result *result = NULL;
+    struct db_result *events = NULL;
     struct err err;
     int code;
 
     if (cmd_session_open(conf, &session, &err) && cmd_show_images(cli, session.db, &err) &&
-        ledger_list(session.db, &filter, &result, &err)) {
-        code = cmd_show_print(cli, &session, result);
-        db_result_free(result);
+        ledger_list(session.db, &filter, &result, &err) &&
+        ledger_events(session.db, result, &events, &err)) {
+        code = cmd_show_print(cli, &session, result, events);
     } else {
         log_err(&err);
         code = err_exit_code(err.kind);
     }
+    db_result_free(result);
+    db_result_free(events);
     cmd_session_close(&session);
     return code;
 }

@@ -114,6 +114,81 @@ story_add_grace(struct story *story, const struct ledger_job *job)
     }
 }
 
+/* What the words of sql/history.sql mean, around who it was. */
+struct story_words {
+    const char *what;
+    const char *before;
+    const char *after;
+};
+
+static const struct story_words *
+story_words_of(const char *what)
+{
+    static const struct story_words known[] = {
+        {"planned", "", " fixed its grace"},
+        {"result", "an attempt of the run ", " ended it"},
+        {"retry", "an attempt of the run ", " failed"},
+        {"in use", "the run ", " found it in use"},
+        {"held", "the run ", " left it alone"},
+        {"given back", "the run ", " gave it back untouched"},
+        {"lost", "the run ", " was not heard of again"},
+        {"scheduled again", "it was scheduled again, by ", ""},
+        {"made due", "", " had it made due at once"},
+        {"to be ended", "", " asked, while a run worked on it"},
+        {"ended", "", " ended it"},
+        {"reopened", "", " opened it again"},
+        {"moved", "", " changed its due time"},
+    };
+    static const struct story_words other = {"", "", " changed it"}; /* a later schema's */
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].what, what) == 0) {
+            return &known[i];
+        }
+    }
+    return &other;
+}
+
+/* How it ended last is told with all that the row knows: story_add_end(). */
+static bool
+story_is_the_end(const struct ledger_job *job, const struct db_result *events, int row)
+{
+    bool is_last =
+        row + 1 == db_rows(events) || db_int(events, row + 1, LEDGER_EVENT_JOB) != job->id;
+
+    return is_last && !job->is_open &&
+           strcmp(db_text(events, row, LEDGER_EVENT_TO), job->state) == 0;
+}
+
+static void
+story_add_event(struct story *story, const struct db_result *events, int row)
+{
+    const char *detail = db_text(events, row, LEDGER_EVENT_DETAIL);
+    const char *to = db_text(events, row, LEDGER_EVENT_TO);
+    const struct story_words *words = story_words_of(db_text(events, row, LEDGER_EVENT_WHAT));
+    bool ended = strcmp(to, "new") != 0 && strcmp(to, "pending") != 0 && strcmp(to, "claimed") != 0;
+    int64_t status = db_int(events, row, LEDGER_EVENT_HTTP_STATUS);
+    char http[48] = "";
+
+    if (status > 0) {
+        (void)snprintf(http, sizeof http, " (HTTP status %" PRId64 ")", status);
+    }
+    story_add(story, db_text(events, row, LEDGER_EVENT_AT), "%s%s%s%s%s%s%s%s", words->before,
+              db_text(events, row, LEDGER_EVENT_WHO), words->after, ended ? ", as " : "",
+              ended ? to : "", http, *detail == '\0' ? "" : ": ", detail);
+}
+
+static void
+story_add_events(struct story *story, const struct ledger_job *job, const struct db_result *events)
+{
+    for (int row = 0; row < db_rows(events); row++) {
+        if (db_int(events, row, LEDGER_EVENT_JOB) == job->id &&
+            !story_is_the_end(job, events, row)) {
+            story_add_event(story, events, row);
+        }
+    }
+}
+
 static void
 story_add_attempts(struct story *story, const struct ledger_job *job)
 {
@@ -153,13 +228,41 @@ story_add_end(struct story *story, const struct ledger_job *job)
 }
 
 void
-cmd_story_print(const struct ledger_job *job)
+cmd_story_print(const struct ledger_job *job, const struct db_result *events)
 {
     struct story story = {.count = 0};
 
     story_add_origin(&story, job);
     story_add_grace(&story, job);
+    story_add_events(&story, job, events);
     story_add_attempts(&story, job);
     story_add_end(&story, job);
     story_print_and_free(&story);
+}
+
+void
+cmd_story_write_json(struct json_out *json, const struct ledger_job *job,
+                     const struct db_result *events)
+{
+    json_out_open_array(json, "events");
+    for (int row = 0; row < db_rows(events); row++) {
+        if (db_int(events, row, LEDGER_EVENT_JOB) != job->id) {
+            continue;
+        }
+        json_out_open_object(json, NULL);
+        json_out_text(json, "at", db_text(events, row, LEDGER_EVENT_AT));
+        json_out_text(json, "what", db_text(events, row, LEDGER_EVENT_WHAT));
+        json_out_text(json, "from_state", db_text(events, row, LEDGER_EVENT_FROM));
+        json_out_text(json, "to_state", db_text(events, row, LEDGER_EVENT_TO));
+        json_out_int(json, "attempt", db_int(events, row, LEDGER_EVENT_ATTEMPT));
+        json_out_text(json, "who", db_text(events, row, LEDGER_EVENT_WHO));
+        if (db_is_null(events, row, LEDGER_EVENT_HTTP_STATUS)) {
+            json_out_null(json, "http_status");
+        } else {
+            json_out_int(json, "http_status", db_int(events, row, LEDGER_EVENT_HTTP_STATUS));
+        }
+        json_out_text_or_null(json, "detail", db_text(events, row, LEDGER_EVENT_DETAIL));
+        json_out_close_object(json);
+    }
+    json_out_close_array(json);
 }

@@ -114,7 +114,7 @@ enum {
     CLAIM_HOLD,
     CLAIM_DELAY_S,
     CLAIM_NOT_BEFORE,
-    CLAIM_NEXT_AT_US,
+    CLAIM_DUE_AT_US,
 };
 
 static enum jobs_claim_kind
@@ -138,7 +138,7 @@ jobs_read_claim(const struct db_result *result, int row, uint32_t claim,
     ret_row->kind = jobs_claim_kind(db_text(result, row, CLAIM_KIND));
     ret_row->daemon = db_text(result, row, CLAIM_DAEMON);
     ret_row->number = db_int(result, row, CLAIM_NUMBER);
-    ret_row->next_at_us = db_int(result, row, CLAIM_NEXT_AT_US);
+    ret_row->due_at_us = db_int(result, row, CLAIM_DUE_AT_US);
     if (ret_row->kind == JOBS_CLAIMED) {
         struct job *job = &ret_row->job;
 

@@ -109,7 +109,7 @@ const char *jobs_reconcile(struct db_args *args);
 struct jobs_ask {
     struct buf daemons; /* arrays begun with db_array_begin() */
     struct buf slots;
-    struct buf after_us; /* next_at of the last job claimed from each, in microseconds since 1970 */
+    struct buf after_us; /* due_at of the last job claimed from each, in microseconds since 1970 */
     struct buf after_ids;
     const char *app; /* NULL: all */
     bool enabled;
@@ -128,16 +128,16 @@ enum jobs_claim_kind {
     JOBS_CLAIMED,
     JOBS_ENDED,   /* a job that became final instead: kept, cancelled or failed */
     JOBS_PLANNED, /* number: new rows that got their grace */
-    JOBS_UPTO,    /* number: the last of the daemon's jobs above; next_at_us: when it was due */
+    JOBS_UPTO,    /* number: the last of the daemon's jobs above; due_at_us: when it was due */
 };
 
 struct jobs_claim_row {
     enum jobs_claim_kind kind;
     const char *daemon; /* valid as long as the result */
     int64_t number;
-    int64_t next_at_us; /* of a JOBS_UPTO */
-    const char *state;  /* of a JOBS_ENDED */
-    struct job job;     /* of a JOBS_CLAIMED; the caller owns it */
+    int64_t due_at_us; /* of a JOBS_UPTO */
+    const char *state; /* of a JOBS_ENDED */
+    struct job job;    /* of a JOBS_CLAIMED; the caller owns it */
     struct jobs_hold {
         const char *reason; /* why it must not go on; NULL: nothing speaks against it */
         int64_t delay_s;    /* look again after so long; 0: in_use_recheck_hours */

@@ -147,6 +147,25 @@ ledger_job_at(const struct db_result *result, int row, struct ledger_job *ret_jo
 }
 
 bool
+ledger_events(struct db *db, const struct db_result *jobs, struct db_result **ret_result,
+              struct err *err)
+{
+    struct db_args args = {.count = 0};
+    struct buf ids;
+    bool done;
+
+    db_array_begin(&ids);
+    for (int row = 0; row < db_rows(jobs); row++) {
+        db_array_int(&ids, db_int(jobs, row, 0));
+    }
+    db_arg_array(&args, &ids);
+    db_arg_int(&args, LEDGER_EVENTS_MOST);
+    done = db_query(db, SQL_JOB_EVENTS, &args, ret_result, err);
+    db_args_clear(&args);
+    return done;
+}
+
+bool
 ledger_schedule(struct db *db, const struct ledger_request *request, int64_t *ret_id,
                 struct err *err)
 {

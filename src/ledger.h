@@ -75,6 +75,23 @@ bool ledger_list(struct db *db, const struct ledger_filter *filter, struct db_re
                  struct err *err) MUST_CHECK;
 void ledger_job_at(const struct db_result *result, int row, struct ledger_job *ret_job);
 
+/* What happened to these jobs, the last LEDGER_EVENTS_MOST of each; see sql/queries/job_events.sql.
+ * db_result_free() it. */
+#define LEDGER_EVENTS_MOST 1000
+enum {
+    LEDGER_EVENT_JOB,
+    LEDGER_EVENT_AT,
+    LEDGER_EVENT_WHAT,
+    LEDGER_EVENT_FROM,
+    LEDGER_EVENT_TO,
+    LEDGER_EVENT_ATTEMPT,
+    LEDGER_EVENT_WHO,
+    LEDGER_EVENT_HTTP_STATUS,
+    LEDGER_EVENT_DETAIL,
+};
+bool ledger_events(struct db *db, const struct db_result *jobs, struct db_result **ret_result,
+                   struct err *err) MUST_CHECK;
+
 struct ledger_request {
     const char *daemon;
     const char *app;

@@ -99,7 +99,7 @@ sweep_claim_row(struct sweep *sweep, struct sweep_daemon *daemon, struct jobs_cl
         daemon->after_id = 0;
         break;
     case JOBS_UPTO:
-        daemon->after_us = row->next_at_us;
+        daemon->after_us = row->due_at_us;
         daemon->after_id = row->number;
         break;
     }

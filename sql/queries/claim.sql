@@ -9,7 +9,7 @@
 -- $10 int schema version that this statement was written for: with any other it does nothing
 -- $11 int keep_previous                  $12 bool protect_unpullable
 -- $13 bool the name is deleted, whichever image it leads to (verify = no)
--- $14 bigint[] for each daemon, next_at (microseconds since 1970) of the last job that this run claimed
+-- $14 bigint[] for each daemon, due_at (microseconds since 1970) of the last job that this run claimed
 -- from it, and $15 bigint[] its number (null: none yet). Only what comes behind it is looked at: else,
 -- while an old snapshot is held elsewhere, each claim would step over all that the run has done before.
 --
@@ -18,7 +18,7 @@
 --            (null: in_use_recheck_hours)
 --   ended    a job that was due and became final instead, with its state
 --   planned  daemon, number: new rows of that daemon that got their grace
---   upto     daemon, number, next_at_us: the last of its jobs that were due, for $14 and $15
+--   upto     daemon, number, due_at_us: the last of its jobs that were due, for $14 and $15
 with ask as materialized (
     select a.daemon, a.slots,
            coalesce('epoch'::timestamptz + a.after_us * interval '1 microsecond', '-infinity') as after_at,
@@ -35,7 +35,7 @@ fresh as materialized (
                select o.id
                  from harpsweep.job o
                 where o.daemon = a.daemon
-                  and o.next_at = '-infinity'
+                  and o.due_at = '-infinity'
                   and o.state = 'new'
                   and ($4::bool or o.choice <> 'grace')
                   and ($3::text is null or o.appid = $3::text)
@@ -66,23 +66,25 @@ planned as (
 picked as materialized (
     -- ends: it is not tried once more. keep() or cancel() was told "maybe too late" and no result came,
     -- or the runs that tried it die.
-    select a.daemon, p.id, p.next_at,
+    select a.daemon, p.id, p.due_at,
            p.end_wanted is not null or (p.state = 'claimed' and p.lost_claims + 1 >= $9::int) as ends
       from ask a
            cross join lateral (
-               select j.id, j.next_at, j.end_wanted, j.state, j.lost_claims
+               select j.id, j.due_at, j.end_wanted, j.state, j.lost_claims
                  from harpsweep.job j
                 where j.daemon = a.daemon
-                  and (j.next_at, j.id) > (a.after_at, a.after_id)
+                  and (j.due_at, j.id) > (a.after_at, a.after_id)
+                  and j.due_at <= now()
                   and j.next_at <= now()
                   and j.not_before <= now()
                   and j.state in ('pending', 'claimed')
                   and ($4::bool or j.choice = 'now')
                   and ($3::text is null or j.appid = $3::text)
-                order by j.next_at, j.id
+                order by j.due_at, j.id
                 limit a.slots
                   for update skip locked) p
 ),
+-- Nothing here is a column that an index names: see the migration 3.
 claimed as (
     update harpsweep.job j
        set state = 'claimed',
@@ -115,7 +117,7 @@ ended as (
 select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref,
        c.image_id, c.choice, (extract(epoch from c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
        c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s, c.not_before,
-       null::bigint as next_at_us
+       null::bigint as due_at_us
   from claimed c
        left join harpsweep.held(array(select f.id from claimed f), '{}', $11::int, $12::bool, $13::bool) h
               on h.id = c.id
@@ -129,9 +131,9 @@ select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, 
   from planned p group by p.daemon
 union all
 select 'upto', u.daemon, u.id, null, null, null, null, null, null, null, null, null, null, null, null, null,
-       (extract(epoch from u.next_at) * 1000000)::bigint
-  from (select distinct on (p.daemon) p.daemon, p.id, p.next_at
+       (extract(epoch from u.due_at) * 1000000)::bigint
+  from (select distinct on (p.daemon) p.daemon, p.id, p.due_at
           from picked p
-         order by p.daemon, p.next_at desc, p.id desc) u
+         order by p.daemon, p.due_at desc, p.id desc) u
  -- Planned behind upto: it means that the run begins anew.
  order by not_before, kind desc, number

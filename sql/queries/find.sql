@@ -5,20 +5,23 @@
 -- Result: daemon text; paused bool (it is to be left alone for now), stop text (what stopped it last);
 -- protocol text, host text, docker_socket_port int (where it was when its next job came, null where that is
 -- not known). The longest waiting first.
-with recursive head(daemon, next_at, protocol, host, docker_socket_port) as (
-    (select j.daemon, j.next_at, j.protocol, j.host, j.docker_socket_port
+with recursive head(daemon, due_at, protocol, host, docker_socket_port) as (
+    (select j.daemon, j.due_at, j.protocol, j.host, j.docker_socket_port
        from harpsweep.job j
-      where j.next_at is not null
-      order by j.daemon, j.next_at, j.id
+      where j.due_at is not null
+        -- What another run has claimed stays at its place until that run has recorded it.
+        and (j.next_at <= now() or j.due_at > now())
+      order by j.daemon, j.due_at, j.id
       limit 1)
     union all
-    select n.daemon, n.next_at, n.protocol, n.host, n.docker_socket_port
+    select n.daemon, n.due_at, n.protocol, n.host, n.docker_socket_port
       from head h
            cross join lateral (
-               select j.daemon, j.next_at, j.protocol, j.host, j.docker_socket_port
+               select j.daemon, j.due_at, j.protocol, j.host, j.docker_socket_port
                  from harpsweep.job j
-                where j.next_at is not null and j.daemon > h.daemon
-                order by j.daemon, j.next_at, j.id
+                where j.due_at is not null and j.daemon > h.daemon
+                  and (j.next_at <= now() or j.due_at > now())
+                order by j.daemon, j.due_at, j.id
                 limit 1) n
 )
 select h.daemon, coalesce(d.paused_until > now(), false) as paused, d.stop,
@@ -29,5 +32,5 @@ select h.daemon, coalesce(d.paused_until > now(), false) as paused, d.stop,
              from harpsweep.daemon k
             where k.daemon = h.daemon
             limit 1) d on true
- where h.next_at <= now()
- order by h.next_at, h.daemon
+ where h.due_at <= now()
+ order by h.due_at, h.daemon

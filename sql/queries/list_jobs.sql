@@ -32,8 +32,8 @@ select j.id, j.state::text, j.daemon, j.appid, j.image_ref, j.image_id, j.event,
        left join harpsweep.daemon d on d.daemon = j.daemon
  where ($1::text is null
         or j.state::text = $1::text
-        or ($1::text = 'open' and j.next_at is not null)
-        or ($1::text = 'final' and j.next_at is null))
+        or ($1::text = 'open' and j.finished_at is null)
+        or ($1::text = 'final' and j.finished_at is not null))
    and ($2::text is null or j.daemon = $2::text)
    and ($3::text is null or j.appid = $3::text)
    and ($4::bigint[] is null or j.id = any ($4::bigint[]))

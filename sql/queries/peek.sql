@@ -13,7 +13,7 @@ select j.id, j.daemon, j.appid, j.image_ref, j.image_id, j.choice, j.state::text
                                                 else coalesce(j.grace_hours, $4::int) end
                                            * interval '1 hour')
                        else j.next_at end as due) d
- where j.next_at is not null
+ where j.finished_at is null
    and j.next_at <= now()
    and d.due <= now()
    and j.choice <> 'keep'

@@ -16,7 +16,7 @@ with chosen as materialized (
                 when j.state = 'claimed' then j.not_before
                 else j.next_at end as due
       from harpsweep.job j
-     where j.next_at is not null
+     where j.finished_at is null
        and j.choice <> 'keep'
        and j.end_wanted is null
        and ($1::text is null or j.daemon = $1::text)

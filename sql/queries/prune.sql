@@ -5,8 +5,7 @@ with old as materialized (
     select j.id
       from harpsweep.job j
      where j.finished_at < now() - $1::int * interval '1 day'
-       and j.finished_at is not null
-       and j.state <> 'failed'
+       and j.outcome <> 'failed'
        and j.next_at is null
      order by j.finished_at
      limit $2::int

@@ -3,6 +3,6 @@
 -- Result: all_failed bigint (how many there are), id, appid, daemon, image_ref, ended text, reason text.
 select count(*) over () as all_failed, j.id, j.appid, j.daemon, j.image_ref, j.ended, j.reason
   from harpsweep.jobs j
- where j.state = 'failed'
+ where j.outcome = 'failed'
  order by j.finished_at desc, j.id desc
  limit 10

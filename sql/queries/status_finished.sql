@@ -8,6 +8,6 @@ select j.state::text,
        coalesce(sum(j.bytes_freed), 0)::bigint as bytes_7d
   from harpsweep.jobs j
  where j.finished_at > now() - interval '7 days'
-   and j.state <> 'failed'
+   and j.outcome <> 'failed'
  group by j.state
  order by j.state

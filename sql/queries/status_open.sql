@@ -11,6 +11,6 @@ select j.daemon, j.state::text, count(*) as jobs,
        ceil(extract(epoch from min(j.next_at) filter (where j.next_at > now() and isfinite(j.next_at)) - now()))::bigint
            as next_s
   from harpsweep.jobs j
- where j.next_at is not null
+ where j.finished_at is null
  group by j.daemon, j.state
  order by j.daemon, j.state

@@ -23,7 +23,7 @@ import idle
 import scale
 
 PARTS = {
-    "throughput": drain.throughput, "slots": drain.slots, "peers": drain.peers, "idle": idle.idle, "memory": database.memory,
+    "throughput": drain.throughput, "slots": drain.slots, "events": drain.events, "peers": drain.peers, "idle": idle.idle, "memory": database.memory,
     "history": database.history, "backlog": database.backlog, "snapshot": database.snapshot, "bouncer": database.bouncer,
     "trigger": database.trigger, "daemons": scale.daemons, "outage": scale.outage, "together": scale.together,
     "fleet": scale.fleet,

@@ -3,7 +3,7 @@
 import statistics
 import subprocess
 
-from measuring import BUILD, ROOT, Harp, Wrong, measure, median, ratios, uri
+from measuring import BUILD, ROOT, Harp, Wrong, measure, median, ratios, uri, wait_for
 
 PEERS = ROOT / "tests" / "bench" / "peers"
 
@@ -40,6 +40,27 @@ def slots(bench):
             cells += [jobs / median(mine, "wall"), jobs / median(other, "wall")]
         bench.say(f"{count} slots", *(f"{cell:.0f}" for cell in cells))
         bench.keep("slots", count, *cells)
+
+
+def events(bench):
+    """What harpsweep.job_event costs: the same runs without its trigger."""
+    bench.title("history of each job, 20,000 jobs of 0 ms, 64 slots", "with", "without", "ratio")
+    jobs = 20000
+
+    def sweep(kept):
+        bench.ask(f"alter table harpsweep.job {'enable' if kept else 'disable'} trigger job_changed")
+        before = bench.server_cpu()
+        figures = bench.sweep(harp, 64, jobs)
+        if bench.ask("select count(*) from harpsweep.job_event")[0] != (jobs if kept else 0):
+            raise Wrong("the events are not those of the jobs")
+        wait_for(lambda: bench.server_cpu() > before)
+        return {**figures, "server": bench.server_cpu() - before}
+
+    with Harp(0) as harp:
+        mine, other = bench.turns(lambda: sweep(True), lambda: sweep(False))
+    for name, key in (("wall, us/job", "wall"), ("CPU of the server, us/job", "server")):
+        bench.say(name, *(f"{median(rows, key) / jobs * 1e6:.1f}" for rows in (mine, other)),
+                  f"{statistics.median(ratios(mine, other, key)):.2f}")
 
 
 def node(script, *arguments):

@@ -25,8 +25,9 @@ KEY = "bench-key"
 # A job of the table that is due, and one that is done, as columns of a select over i.
 DUE = """insert into harpsweep.job (daemon, appid, image_ref, event, state, orphaned_at, grace_hours, not_before, next_at)
          select {daemon}, 'app' || i % 50, 'registry.example/apps/app' || i % 50 || ':' || i, 'uninstall', 'pending',
-                now() + {age} - interval '1 day', 24, now() + {age}, now() + {age} + (i - {first}) * interval '1 millisecond'
-           from generate_series({first}, {last}) i"""
+                due - interval '1 day', 24, due, due
+           from generate_series({first}, {last}) i
+                cross join lateral (select now() + {age} + (i - {first}) * interval '1 millisecond' as due) d"""
 DONE = """insert into harpsweep.job (daemon, appid, image_ref, event, state, orphaned_at, grace_hours, not_before, next_at,
                                      finished_at, bytes_freed)
           select 'bench', 'app', 'registry.example/apps/app:' || i, 'uninstall', 'removed', now() - interval '9 days', 24,
@@ -139,6 +140,11 @@ class Bench:
                           f" from harpsweep.job where {where}")
         if states != (jobs, jobs):
             raise Wrong(f"the table holds {states} instead of {jobs} results")
+
+    def server_cpu(self):
+        """CPU seconds of the server's sessions that have ended."""
+        fields = pathlib.Path(f"/proc/{self.cluster.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
     def sweep(self, harp, slots, jobs, verify="no"):
         """One run over so many due rows; checked by what the stand-in saw and what the table says."""

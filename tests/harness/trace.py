@@ -6,9 +6,10 @@ import subprocess
 
 
 def triggers(connection):
-    """Table and name of each trigger in the database."""
+    """Table and name of each trigger on tables that are not ours."""
     return connection.execute(
-        "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal order by 1").fetchall()
+        "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal"
+        " and tgrelid not in (select oid from pg_class where relnamespace = to_regnamespace('harpsweep')) order by 1").fetchall()
 
 
 def trace(cluster, database):
@@ -78,11 +79,12 @@ def without_comment(connection):
 
 def unsafe_functions(connection):
     """Functions that act for their owner and do not fix search_path: they would run what their caller put in
-    the way. Trigger functions bound their waiting for locks as well."""
+    the way. Those of triggers on Nextcloud's tables bound their waiting for locks as well."""
     return connection.execute(
         """select oid::regprocedure::text, proconfig from pg_proc
             where pronamespace = 'harpsweep'::regnamespace and prosecdef
-              and proconfig is distinct from case prorettype
-                  when 'trigger'::regtype then '{"search_path=pg_catalog, pg_temp",lock_timeout=200ms}'::text[]
-                  else '{"search_path=pg_catalog, pg_temp"}' end"""
+              and not coalesce(proconfig @> case
+                  when prorettype = 'trigger'::regtype and proname not like 'job\\_%'
+                      then '{"search_path=pg_catalog, pg_temp",lock_timeout=200ms}'::text[]
+                  else '{"search_path=pg_catalog, pg_temp"}' end, false)"""
     ).fetchall()

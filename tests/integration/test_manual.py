@@ -194,6 +194,11 @@ def test_the_columns_of_a_view(rows_only, view):
     assert column_names(text) == columns_of(rows_only, f"harpsweep.{view}")
 
 
+def test_the_columns_of_the_history(rows_only):
+    text = parts(SCHEMA_PAGE, "Sh")["THE TABLE harpsweep.job_event"]
+    assert column_names(text) == columns_of(rows_only, "harpsweep.job_event")
+
+
 def test_every_view_has_a_section(rows_only):
     views = {f"THE VIEW {name}" for name, in rows_only.execute(
         "select oid::regclass::text from pg_class where relnamespace = 'harpsweep'::regnamespace and relkind = 'v'")}

@@ -34,7 +34,7 @@ MAY = {("schema", "harpsweep", role, "USAGE") for role in (WRITER, WORKER, READE
     ("function", name, role, "EXECUTE") for role in (WRITER, WORKER) for name in CALLS} | {
     ("function", name, WORKER, "EXECUTE") for name in ASKS} | {
     ("relation", name, role, "SELECT") for role in (WORKER, READER) for name in (
-        *VIEWS, "daemon", "exapp_image", "intake_error", "migration", "nextcloud", "run")} | {
+        *VIEWS, "daemon", "exapp_image", "intake_error", "job_event", "migration", "nextcloud", "run")} | {
     ("relation", "job", WORKER, "SELECT")} | {
     ("relation", name, WORKER, "DELETE") for name in ("daemon", "exapp_image", "intake_error", "job", "run")} | {
     ("relation", name, WORKER, "INSERT") for name in ("daemon", "run")} | {

@@ -42,7 +42,7 @@ class TestViews:
             "and not exists (select from pg_attribute as b where b.attrelid = 'harpsweep.jobs'::regclass "
             "and b.attname = a.attname)"
         ).fetchall()
-        assert missing == [("claim_token",)]
+        assert missing == [("claim_token",), ("due_at",)]
 
     def test_jobs_with_infinite_times(self, connection):
         number = schedule(connection, grace_hours=1)

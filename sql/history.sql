@@ -1,0 +1,100 @@
+-- Part of install.sql, repeated at every installation: the triggers that write harpsweep.job_event, and remove
+-- the events of a job that is deleted. Triggers, because then no statement can forget it, a DBA's by hand
+-- included. One call for each statement: a run records its results by the hundred.
+--
+-- An insert makes no event: the row itself says when it came and why. So a restore makes none either.
+
+create or replace function harpsweep.job_changed() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+-- The planner expects few rows after the conditions, and would look for each in the whole other list.
+set enable_nestloop = off
+as $$
+begin
+    insert into harpsweep.job_event (job_id, what, from_state, to_state, attempt, who, http_status, detail)
+    select n.id,
+           case
+               when x.by_run and n.outcome is not null then 'result'
+               when x.by_run and n.failures > o.failures then 'retry'
+               when x.by_run and n.rechecks > o.rechecks then 'in use'
+               when x.by_run and n.next_at > now() then 'held'
+               when x.by_run then 'given back'
+               when n.lost_claims > o.lost_claims then 'lost'
+               when n.end_wanted is distinct from o.end_wanted and n.state = 'claimed' then 'to be ended'
+               when n.orphaned_at <> o.orphaned_at then 'scheduled again'
+               when o.outcome is not null then 'reopened'
+               when n.outcome is not null then 'ended'
+               when o.state = 'new' and n.choice = o.choice then 'planned'
+               when n.choice = 'now' and (o.choice <> 'now' or n.next_at <= now()) then 'made due'
+               else 'moved'
+           end,
+           o.state, n.state,
+           case when n.state = 'claimed' then o.attempts else n.attempts end,
+           case when x.by_run or n.lost_claims > o.lost_claims then coalesce(o.claimed_by, session_user)
+                else session_user end,
+           case when x.by_run then n.http_status end,
+           case
+               when n.state = 'claimed' and n.lost_claims > o.lost_claims then
+                   'taken up at ' || to_char(o.claimed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
+               when n.end_wanted is not null then n.end_wanted::text || ': ' || n.hold_reason
+               when n.failures > o.failures or n.lost_claims > o.lost_claims then n.last_error
+               else n.hold_reason
+           end
+    from changed as n
+         join before as o on o.id = n.id
+         cross join lateral (
+             select o.state = 'claimed' and n.state <> 'claimed'
+                    and n.claim_token = o.claim_token and n.attempts = o.attempts as by_run) as x
+    -- The first line is for claims, which are half of all changes: it needs no join.
+    where (n.state <> 'claimed' or n.lost_claims > 0 or n.end_wanted is not null)
+      and (n.state <> 'claimed' or n.lost_claims > o.lost_claims or n.end_wanted is distinct from o.end_wanted)
+      and (n.state <> o.state or n.choice <> o.choice or n.orphaned_at <> o.orphaned_at
+           or n.lost_claims > o.lost_claims or n.end_wanted is distinct from o.end_wanted
+           or n.next_at is distinct from o.next_at)
+      -- While a daemon is down or a deploy goes on, each run would say the same again.
+      and not (x.by_run and n.outcome is null and n.failures = o.failures and n.rechecks = o.rechecks
+               and n.hold_reason is not distinct from o.hold_reason);
+    return null;
+end
+$$;
+comment on function harpsweep.job_changed() is 'Trigger: writes the changes of a statement to job_event.';
+
+create or replace function harpsweep.job_deleted() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if tg_op = 'TRUNCATE' then
+        truncate harpsweep.job_event;
+    else
+        delete from harpsweep.job_event as e
+        where e.job_id = any (array(select g.id from gone as g));
+    end if;
+    return null;
+end
+$$;
+comment on function harpsweep.job_deleted() is 'Trigger: an event goes with its job.';
+
+do $$
+declare
+    wanted record;
+begin
+    for wanted in
+        select w.name, w.words, w.ddl
+        from (values
+            ('job_changed', 'Writes job_event.',
+             'after update on harpsweep.job referencing old table as before new table as changed'
+             ' for each statement execute function harpsweep.job_changed()'),
+            ('job_deleted', 'Removes the events of deleted jobs.',
+             'after delete on harpsweep.job referencing old table as gone'
+             ' for each statement execute function harpsweep.job_deleted()'),
+            ('job_truncated', 'Removes the events of all jobs.',
+             'after truncate on harpsweep.job for each statement execute function harpsweep.job_deleted()')
+        ) as w(name, words, ddl)
+        where not exists (
+            select from pg_trigger as t
+            where t.tgrelid = 'harpsweep.job'::regclass and t.tgname = w.name)
+    loop
+        execute format('create trigger %I %s', wanted.name, wanted.ddl);
+        execute format('comment on trigger %I on harpsweep.job is %L', wanted.name, wanted.words);
+    end loop;
+end
+$$;
