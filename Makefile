@@ -90,6 +90,7 @@ SOURCES := \
 	src/reply.c \
 	src/reply_text.c \
 	src/roster.c \
+	src/screen.c \
 	src/share.c \
 	src/sig.c \
 	src/sqlstate.c \
