@@ -104,6 +104,7 @@ SOURCES := \
 	src/sweep_look.c \
 	src/sweep_news.c \
 	src/sweep_record.c \
+	src/sweep_watch.c \
 	src/table.c \
 	src/table_print.c \
 	src/verdict.c \
