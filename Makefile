@@ -36,6 +36,7 @@ SOURCES := \
 	src/cmd_metrics.c \
 	src/cmd_observe.c \
 	src/cmd_plan.c \
+	src/cmd_progress.c \
 	src/cmd_psql.c \
 	src/cmd_run.c \
 	src/cmd_schedule.c \
@@ -50,6 +51,7 @@ SOURCES := \
 	src/cmd_status_nagios.c \
 	src/cmd_status_view.c \
 	src/cmd_version.c \
+	src/cmd_watch.c \
 	src/cmd_story.c \
 	src/color.c \
 	src/conf.c \
