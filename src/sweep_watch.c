@@ -4,7 +4,7 @@
 #include "sweep_state.h"
 
 /* Jobs that are counted in all: a few hundredths of a second of the database's. */
-#define SWEEP_COUNT_MAX 50000
+#define SWEEP_COUNT_MAX 20000
 
 /* Whether the run may still claim from it. */
 static bool
