@@ -36,6 +36,7 @@ SOURCES := \
 	src/cmd_metrics.c \
 	src/cmd_observe.c \
 	src/cmd_plan.c \
+	src/cmd_progress.c \
 	src/cmd_psql.c \
 	src/cmd_run.c \
 	src/cmd_schedule.c \
@@ -50,6 +51,7 @@ SOURCES := \
 	src/cmd_status_nagios.c \
 	src/cmd_status_view.c \
 	src/cmd_version.c \
+	src/cmd_watch.c \
 	src/cmd_story.c \
 	src/color.c \
 	src/conf.c \
@@ -90,6 +92,7 @@ SOURCES := \
 	src/reply.c \
 	src/reply_text.c \
 	src/roster.c \
+	src/screen.c \
 	src/share.c \
 	src/sig.c \
 	src/sqlstate.c \
@@ -103,6 +106,7 @@ SOURCES := \
 	src/sweep_look.c \
 	src/sweep_news.c \
 	src/sweep_record.c \
+	src/sweep_watch.c \
 	src/table.c \
 	src/table_print.c \
 	src/verdict.c \

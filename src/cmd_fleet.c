@@ -1,6 +1,7 @@
 /* The commands run, plan, status and check over a folder of settings files. */
 #include "cmd_run.h"
 
+#include "cmd_watch.h"
 #include "fleet.h"
 #include "json_out.h"
 #include "log.h"
@@ -13,22 +14,31 @@
 /* Instances at once where nobody says otherwise: as many connections to the databases. */
 #define CMD_FLEET_INSTANCES 8
 
+/* What each of the threads is given. */
+struct fleet_orders {
+    const struct cli *cli;
+    struct cmd_watch *watch;
+};
+
 static void
 cmd_fleet_sweep(const void *context, struct fleet_instance *instance)
 {
-    const struct cli *cli = context;
+    const struct fleet_orders *orders = context;
     struct sweep_report *report = mem_alloc(1, sizeof *report);
+    struct cmd_watch_run run;
+    const struct sweep_watcher *watcher = cmd_watch_begin(orders->watch, &run);
     struct conf *conf;
     struct err err;
 
     instance->result = report;
-    if (!conf_load(instance->path, &conf, &err)) {
+    if (conf_load(instance->path, &conf, &err)) {
+        instance->exit_code = cmd_run_sweep(orders->cli, conf, watcher, report);
+        conf_free(conf);
+    } else {
         log_err(&err);
         instance->exit_code = err_exit_code(err.kind);
-        return;
     }
-    instance->exit_code = cmd_run_sweep(cli, conf, report);
-    conf_free(conf);
+    cmd_watch_end(&run, report);
 }
 
 /* What all instances did together. */
@@ -87,10 +97,13 @@ static int
 cmd_fleet_run(const struct cli *cli, struct fleet *fleet)
 {
     size_t parallel = cli->max_instances < 0 ? CMD_FLEET_INSTANCES : (size_t)cli->max_instances;
+    struct fleet_orders orders = {.cli = cli};
     int code;
 
     sig_install();
-    fleet_run(fleet, parallel, cmd_fleet_sweep, cli);
+    orders.watch = cmd_watch_open(cli, fleet->count);
+    fleet_run(fleet, parallel, cmd_fleet_sweep, &orders);
+    cmd_watch_close(orders.watch);
     code = fleet_exit_code(fleet);
     cmd_fleet_print_run(cli, fleet, code);
     for (size_t i = 0; i < fleet->count; i++) {

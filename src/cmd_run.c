@@ -2,6 +2,7 @@
 
 #include "cmd_metrics.h"
 #include "cmd_session.h"
+#include "cmd_watch.h"
 #include "db.h"
 #include "jobs.h"
 #include "log.h"
@@ -115,12 +116,14 @@ cmd_run_print(const struct cli *cli, const struct sweep_report *report)
 }
 
 int
-cmd_run_sweep(const struct cli *cli, const struct conf *conf, struct sweep_report *ret_report)
+cmd_run_sweep(const struct cli *cli, const struct conf *conf, const struct sweep_watcher *watcher,
+              struct sweep_report *ret_report)
 {
     const struct sweep_options options = {
         .daemon = cli->daemon,
         .app = cli->app,
         .max_jobs = cli->max_jobs >= 0 ? cli->max_jobs : conf->max_jobs,
+        .watcher = watcher,
     };
     struct db *db;
     struct err err;
@@ -222,12 +225,16 @@ int
 cmd_run(const struct cli *cli, const struct conf *conf)
 {
     struct sweep_report report;
+    struct cmd_watch *watch;
+    struct cmd_watch_run run;
 
     sig_install();
     if (cli->dry_run) {
         return cmd_run_dry(cli, conf);
     }
-    (void)cmd_run_sweep(cli, conf, &report);
+    watch = cmd_watch_open(cli, 0);
+    (void)cmd_run_sweep(cli, conf, cmd_watch_begin(watch, &run), &report);
+    cmd_watch_close(watch);
     cmd_run_print(cli, &report);
     return report.exit_code;
 }

@@ -9,8 +9,9 @@
 #include "sweep.h"
 
 /* Connects and runs; what failed is logged. Returns the exit code; *ret_report is filled in any
- * case. */
-int cmd_run_sweep(const struct cli *cli, const struct conf *conf, struct sweep_report *ret_report);
+ * case. watcher: NULL for none. */
+int cmd_run_sweep(const struct cli *cli, const struct conf *conf,
+                  const struct sweep_watcher *watcher, struct sweep_report *ret_report);
 
 /* One line of what was done, the parts that are zero left out. */
 void cmd_run_print_summary(const struct sweep_report *report);

@@ -5,16 +5,23 @@
 #include <unistd.h>
 
 bool
-color_is_wanted(FILE *out)
+color_is_terminal(FILE *out)
 {
-    /* Nothing here changes the environment. NOLINTBEGIN(concurrency-mt-unsafe) */
-    const char *forbidden = getenv("NO_COLOR");
+    /* Nothing here changes the environment. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     const char *terminal = getenv("TERM");
-    /* NOLINTEND(concurrency-mt-unsafe) */
     int fd = fileno(out);
 
-    return (forbidden == NULL || *forbidden == '\0') && terminal != NULL && *terminal != '\0' &&
-           strcmp(terminal, "dumb") != 0 && fd >= 0 && isatty(fd) == 1;
+    return terminal != NULL && *terminal != '\0' && strcmp(terminal, "dumb") != 0 && fd >= 0 &&
+           isatty(fd) == 1;
+}
+
+bool
+color_is_wanted(FILE *out)
+{
+    /* As above. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+    const char *forbidden = getenv("NO_COLOR");
+
+    return (forbidden == NULL || *forbidden == '\0') && color_is_terminal(out);
 }
 
 const char *

@@ -10,6 +10,9 @@
 
 enum color { COLOR_NONE, COLOR_GOOD, COLOR_WARNING, COLOR_BAD, COLOR_STRONG };
 
+/* Whether out is a terminal that knows more than lines of text. */
+bool color_is_terminal(FILE *out);
+
 /* Whether what is written to out may be coloured. */
 bool color_is_wanted(FILE *out);
 

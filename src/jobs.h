@@ -193,6 +193,11 @@ const char *jobs_record(struct db_args *args, const struct jobs_run *run,
                         struct jobs_result *const *results, size_t count,
                         const struct jobs_limits *limits);
 
+/* How much is due for each of the daemons (an array begun with db_array_begin()), which counts
+ * so far at most; db_text() 0 is the daemon and db_int() 1 the jobs. */
+const char *jobs_count_due(struct db_args *args, struct buf *daemons, const char *app, bool enabled,
+                           int64_t grace_hours, int64_t most);
+
 /* What was learned of a daemon. */
 struct jobs_daemon_seen {
     struct buf names; /* arrays begun with db_array_begin() */

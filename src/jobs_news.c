@@ -118,3 +118,15 @@ jobs_observed(struct db_args *args, const struct jobs_observation *observations,
     }
     return SQL_OBSERVED;
 }
+
+const char *
+jobs_count_due(struct db_args *args, struct buf *daemons, const char *app, bool enabled,
+               int64_t grace_hours, int64_t most)
+{
+    db_arg_array(args, daemons);
+    db_arg_text(args, app);
+    db_arg_bool(args, enabled);
+    db_arg_int(args, grace_hours);
+    db_arg_int(args, most);
+    return SQL_COUNT_DUE;
+}

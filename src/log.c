@@ -8,11 +8,18 @@
 
 static enum log_level log_threshold = LOG_LEVEL_WARNING;
 static _Thread_local const char *log_subject;
+static const struct log_guard *log_guard;
 
 void
 log_set_subject(const char *subject)
 {
     log_subject = subject;
+}
+
+void
+log_set_guard(const struct log_guard *guard)
+{
+    log_guard = guard;
 }
 
 void
@@ -42,8 +49,14 @@ log_write(const char *label, char *line)
         from += length == 0 ? 1 : length;
     }
     *to = '\0';
+    if (log_guard != NULL) {
+        log_guard->before(log_guard->context);
+    }
     (void)fprintf(stderr, "harpsweep: %s%s%s%s\n", log_subject == NULL ? "" : log_subject,
                   log_subject == NULL ? "" : ": ", label, line);
+    if (log_guard != NULL) {
+        log_guard->after(log_guard->context);
+    }
 }
 
 static void PRINTF_LIKE(3, 0)

@@ -17,6 +17,17 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
  * is not copied. */
 void log_set_subject(const char *subject);
 
+/* What is called before and after each message is written, by the thread that writes it. */
+struct log_guard {
+    void (*before)(void *context);
+    void (*after)(void *context);
+    void *context;
+};
+
+/* For whoever else writes to standard error, so that lines stay whole. NULL: nobody. Not copied;
+ * while one thread alone runs. */
+void log_set_guard(const struct log_guard *guard);
+
 /* Messages above this level are left out. Starts as LOG_LEVEL_WARNING. */
 void log_set_level(enum log_level level);
 

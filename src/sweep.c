@@ -183,12 +183,13 @@ sweep_wait(struct sweep *sweep)
     bool writing = db_is_open(sweep->db) && db_wants_write(sweep->db);
     int64_t nap =
         sweep->results.count > 0 || !db_is_open(sweep->db) ? SWEEP_RECORD_MS / 4 : SWEEP_NAP_MS;
+    int most = (int)(sweep->options->watcher != NULL && nap > SWEEP_LOOK_MS ? SWEEP_LOOK_MS : nap);
     struct pollfd poll_fd = {.fd = fd, .events = (short)(POLLIN | (writing ? POLLOUT : 0))};
     struct err err;
 
     if (sweep->http == NULL || http_active(sweep->http) == 0) {
-        (void)poll(&poll_fd, 1, (int)nap); /* a signal ends it, and the loop looks */
-    } else if (!http_wait(sweep->http, fd, writing, nap, &err)) {
+        (void)poll(&poll_fd, 1, most); /* a signal ends it, and the loop looks */
+    } else if (!http_wait(sweep->http, fd, writing, most, &err)) {
         sweep_fail(sweep, &err);
         http_abort_all(sweep->http);
     }
@@ -206,6 +207,9 @@ sweep_loop(struct sweep *sweep)
         idle = sweep->http == NULL || http_active(sweep->http) == 0;
         sweep_db_send(sweep, idle || sweep->aborting);
         sweep_open_http(sweep);
+        if (sweep->options->watcher != NULL) {
+            sweep_show(sweep);
+        }
         if (!sweep_has_work(sweep) || sweep_is_over(sweep)) {
             return;
         }
@@ -307,6 +311,15 @@ sweep_run(struct db *db, const struct conf *conf, const struct sweep_options *op
     roster_free(sweep.roster);
     *err = sweep.failure;
     return sweep.failure.kind == ERR_NONE;
+}
+
+int64_t
+sweep_report_done(const struct sweep_report *report)
+{
+    const struct jobs_totals *totals = &report->totals;
+
+    return totals->removed + totals->untagged + totals->absent + totals->in_use + totals->held +
+           totals->retried + totals->failed;
 }
 
 void

@@ -14,13 +14,54 @@
 #include "jobs.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/* A daemon with work in a run, as a watcher sees it. */
+enum sweep_view_state {
+    SWEEP_VIEW_WAITING, /* nothing was asked yet */
+    SWEEP_VIEW_PROBING, /* one request alone, until it is known to be well */
+    SWEEP_VIEW_WELL,
+    SWEEP_VIEW_STOPPED,
+};
+
+struct sweep_view_daemon {
+    const char *name;
+    enum sweep_view_state state;
+    const char *reason; /* why it was stopped */
+    int active;         /* requests under way */
+    int64_t done;       /* results recorded */
+    int64_t due; /* those, and what is left to do, as far as it is known; -1: was not counted */
+    bool more;   /* due is what was counted, and there are more */
+};
+
+/* How far a run is. All of it lives as long as the call. */
+struct sweep_view {
+    int64_t spent_ms;
+    int64_t limit_ms; /* after so long it claims no more */
+    int64_t done;
+    int64_t due; /* as that of a daemon. New jobs may become due, other runs may take some */
+    bool more;   /* as that of a daemon */
+    int64_t bytes_freed;
+    bool closing;                            /* it claims no more */
+    bool away;                               /* the database is */
+    const struct sweep_view_daemon *daemons; /* those with work */
+    size_t daemon_count;
+};
+
+/* Whoever looks on, a few times in a second. */
+struct sweep_watcher {
+    void (*look)(void *context, const struct sweep_view *view);
+    void *context;
+    bool counts; /* wants to know how much is due, which costs one query after a second */
+};
 
 struct sweep_options {
     const char *daemon; /* only this one; NULL: all. Named, it is tried although it is paused */
     const char *app;    /* only this one; NULL: all */
     int64_t max_jobs;   /* 0: no limit */
     bool observe_only;  /* look at apps, claim nothing */
+    const struct sweep_watcher *watcher; /* NULL: none */
 };
 
 struct sweep_report {
@@ -37,6 +78,9 @@ struct sweep_report {
     int exit_code;
     char token[JOBS_TOKEN_SIZE];
 };
+
+/* Jobs with a result, whatever it is. */
+int64_t sweep_report_done(const struct sweep_report *report);
 
 /* Adds what another run did. */
 void sweep_report_add(struct sweep_report *sum, const struct sweep_report *report);

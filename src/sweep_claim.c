@@ -70,6 +70,8 @@ sweep_adopt(struct sweep *sweep, struct sweep_daemon *daemon, const struct jobs_
     job->start_by_ms =
         sent_at + sweep->conf->lease_ms - sweep->conf->timeout_ms - CONF_LEASE_RECORD_MS;
     daemon->held++;
+    daemon->claimed++;
+    daemon->left -= daemon->left > 0;
     sweep->report->totals.claimed++;
     if (sweep->claims_left > 0) {
         sweep->claims_left--;
@@ -90,6 +92,7 @@ sweep_claim_row(struct sweep *sweep, struct sweep_daemon *daemon, struct jobs_cl
         break;
     case JOBS_ENDED:
         daemon->asked--;
+        daemon->left -= daemon->left > 0;
         sweep->report->totals.failed += strcmp(row->state, "failed") == 0;
         log_info("job ended without an attempt: job=%" PRId64 " state=%s", row->number, row->state);
         break;

@@ -63,6 +63,9 @@ sweep_broken(struct sweep *sweep, const struct err *err)
         sweep_try_again(sweep, err);
         return;
     }
+    if (sweep->step_count >= 0) { /* nobody's work rests on it: the rest once more, without it */
+        return;
+    }
     sweep->seen_failures += sweep->step_seen >= 0;
     if (results == 0) {
         sweep_fail(sweep, err); /* no more claims; what is done is recorded all the same */
@@ -121,7 +124,7 @@ sweep_db_send(struct sweep *sweep, bool force)
     }
     sweep->step_hello = sweep->step_news = sweep->step_settings = sweep->step_find =
         sweep->step_reconcile = sweep->step_observed = sweep->step_record = sweep->step_confirm =
-            sweep->step_claim = sweep->step_seen = -1;
+            sweep->step_claim = sweep->step_seen = sweep->step_count = -1;
     if (sweep->hello_due) {
         sweep->step_hello = sweep_add_step(&steps);
         steps.steps[sweep->step_hello].sql = jobs_hello(&steps.args[sweep->step_hello]);
@@ -131,6 +134,9 @@ sweep_db_send(struct sweep *sweep, bool force)
         sweep_add_find(sweep, &steps);
         sweep_add_reconcile(sweep, &steps);
         sweep_add_observed(sweep, &steps);
+        if (sweep->options->watcher != NULL) {
+            sweep_add_count(sweep, &steps); /* before the claim, which takes from what it counts */
+        }
         sweep_add_claim(sweep, &steps);
         sweep_add_seen(sweep, &steps, false);
     }
@@ -251,6 +257,7 @@ sweep_db_advance(struct sweep *sweep)
         sweep_take_news(sweep);
         sweep_take(sweep, sweep->step_reconcile, sweep_reconciled);
         sweep_take(sweep, sweep->step_observed, sweep_observed);
+        sweep_take(sweep, sweep->step_count, sweep_counted);
         sweep_take(sweep, sweep->step_claim, sweep_claimed);
         break;
     }

@@ -54,6 +54,7 @@ sweep_make_daemons(struct sweep *sweep)
         daemon->entry = roster_at(sweep->roster, i);
         daemon->lane.conf = &daemon->entry->conf;
         daemon->call.daemon = daemon;
+        daemon->left = -1;
     }
     /* Short runs must not always begin with the same daemon. */
     sweep->turn = count == 0 ? 0 : (size_t)sweep->run.pid % count;

@@ -18,7 +18,9 @@ static void
 sweep_count(struct sweep *sweep, const struct sweep_job *job, const char *state)
 {
     struct jobs_totals *totals = &sweep->report->totals;
+    struct sweep_daemon *daemon = job->call.daemon;
 
+    daemon->done++;
     if (strcmp(state, "removed") == 0) {
         totals->removed++;
         totals->bytes_freed += job->result.bytes_freed;
@@ -36,9 +38,11 @@ sweep_count(struct sweep *sweep, const struct sweep_job *job, const char *state)
         totals->retried++;
     } else {
         totals->given_back++;
+        daemon->done--;
+        daemon->returned++;
     }
     log_info("job %" PRId64 " %s: daemon=%s app=%s image=%s%s%s%s", job->job.id, state,
-             job->call.daemon->lane.conf->name, job->job.appid, job->job.image_ref,
+             daemon->lane.conf->name, job->job.appid, job->job.image_ref,
              job->result.reason[0] == '\0' ? "" : " reason=\"", job->result.reason,
              job->result.reason[0] == '\0' ? "" : "\"");
 }
@@ -69,6 +73,7 @@ sweep_recorded(struct sweep *sweep, const struct db_result *result)
         jobs_read_record(result, row, &recorded);
         if (recorded.outcome == JOBS_LATE) {
             sweep->report->totals.late++;
+            job->call.daemon->returned++;
             log_warning("result came too late and changed nothing: job=%" PRId64
                         " image=%s result=%s state=%s run=%s",
                         job->job.id, job->job.image_ref, verdict_state_name(job->result.state),

@@ -2,7 +2,8 @@
  * The state of a run, shared by the files of sweep: sweep.c (the loop and its
  * limits), sweep_news.c (what there is to do), sweep_daemon.c (what is said to
  * HaRP), sweep_job.c and sweep_look.c (what its answers mean), sweep_db.c,
- * sweep_ask.c, sweep_claim.c and sweep_record.c (what is said to the database).
+ * sweep_ask.c, sweep_claim.c and sweep_record.c (what is said to the database),
+ * sweep_watch.c (what a watcher sees).
  */
 #ifndef HARPSWEEP_SWEEP_STATE_H
 #define HARPSWEEP_SWEEP_STATE_H
@@ -31,6 +32,11 @@
 /* What is known of daemons is offered so often: it may share its exchange with something that the
  * database refuses, but a run that offers what is refused itself would never end. */
 #define SWEEP_SEEN_TRIES 3
+
+/* A watcher looks so often, and what is due is counted so long after the beginning (milliseconds):
+ * a run that is over by then was never asked how much there is. */
+#define SWEEP_LOOK_MS 200
+#define SWEEP_COUNT_AFTER_MS 1000
 
 /* Observations in one statement. */
 #define SWEEP_OBSERVE_COUNT 64
@@ -97,6 +103,11 @@ struct sweep_daemon {
     struct sweep_list queue;
     struct sweep_look *looks; /* waiting */
     int looking;              /* looks that are not recorded yet */
+    int64_t claimed;          /* what a watcher is told: jobs claimed, … */
+    int64_t done;             /* … recorded with a result, … */
+    int64_t returned;         /* … recorded without one, … */
+    int64_t left;             /* … and not claimed yet; -1: was not counted */
+    bool more;                /* there were more than are counted */
 };
 
 struct sweep {
@@ -132,6 +143,7 @@ struct sweep {
     bool alone;         /* an exchange was refused: next time record without anything else */
     bool hello_due;     /* schema and clock have to be looked at (again) */
     bool hello_ok;
+    bool counted; /* what is due was counted for a watcher, or will not be */
 
     /* The exchange under way; steps are -1 where they are not in it. */
     bool step_busy;
@@ -145,7 +157,10 @@ struct sweep {
     int step_confirm;
     int step_claim;
     int step_seen;
-    int seen_failures; /* exchanges with what is known of daemons that the database refused */
+    int step_count;
+    int seen_failures;  /* exchanges with what is known of daemons that the database refused */
+    int64_t look_at_ms; /* when a watcher looks again */
+    int64_t count_most; /* jobs of a daemon that were counted at most */
     int64_t wall_sent_ms;
     int64_t reconnect_at_ms;
     int64_t reconnect_wait_ms;
@@ -238,6 +253,13 @@ void sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all);
 void sweep_claimed(struct sweep *sweep, const struct db_result *result);
 /* The jobs that still stand go to the head of their queues; the others ended meanwhile. */
 void sweep_confirmed(struct sweep *sweep, const struct db_result *result);
+
+/* sweep_watch.c: only where somebody watches */
+
+/* Calls the watcher, where it is time to. */
+void sweep_show(struct sweep *sweep);
+void sweep_add_count(struct sweep *sweep, struct sweep_steps *steps);
+void sweep_counted(struct sweep *sweep, const struct db_result *result);
 
 /* sweep_record.c */
 

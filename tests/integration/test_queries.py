@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 
-from harness.rows import SCHEMA_VERSION, in_thread, job, one, schedule, wait_until_blocked
+from harness.rows import SCHEMA_VERSION, claim, expire, in_thread, job, one, schedule, wait_until_blocked
 
 QUERIES = sorted((pathlib.Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))
 HISTORY = 50_000
@@ -212,6 +212,63 @@ def test_a_record_goes_by_the_primary_key(filled):
 
 def test_a_confirmation_goes_by_the_primary_key(filled):
     assert_by_index(explain(filled, "confirm", [TOKEN] * 3, [1, 2, 3], [1, 1, 1], [None, None, None], 0, True, False), "job_pkey")
+
+
+def test_counting_what_is_due_looks_at_no_more_than_is(filled):
+    """Most of what is open has its time still to come."""
+    filled.execute("update harpsweep.job set next_at = now() + interval '1 day' where state = 'pending' and id % 10 > 0")
+    filled.execute("vacuum (analyze) harpsweep.job")
+    nodes = explain(filled, "count_due", ["d0", "d1"], None, True, 24, 100_000)
+    assert all(node["Node Type"] != "Seq Scan" for node in job_scans(nodes))
+    due = one(filled, "select count(*) from harpsweep.job where next_at <= now() and daemon in ('d0', 'd1')")
+    assert abs(sum(node["Actual Rows"] * node["Actual Loops"] for node in job_scans(nodes)) - due) <= 1  # a mean, rounded
+    assert sum(row[1] for row in execute(filled, "count_due", ["d0", "d1"], None, True, 24, 100_000)) == due
+    nodes = explain(filled, "count_due", ["d0"], None, True, 24, 5)
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in job_scans(nodes)) <= 5
+
+
+class TestCountDue:
+    """The number is that of the jobs that claims would take."""
+
+    @staticmethod
+    def count(connection, app=None, enabled=True, most=100):
+        return dict(execute(connection, "count_due", ["d", "e"], app, enabled, 24, most))
+
+    def test_each_daemon_by_itself(self, connection):
+        for number in range(3):
+            schedule(connection, image=f"app:{number}", choice="now")
+        schedule(connection, daemon="f", choice="now")
+        assert self.count(connection) == {"d": 3, "e": 0}
+        assert self.count(connection, most=2) == {"d": 2, "e": 0}
+
+    def test_what_is_not_due(self, connection):
+        schedule(connection)
+        schedule(connection, image="app:2", grace_hours=0)
+        pending = schedule(connection, image="app:3", choice="now")
+        assert self.count(connection) == {"d": 2, "e": 0}
+        connection.execute("update harpsweep.job set state = 'pending', grace_hours = 0, not_before = now() - interval '1 h',"
+                           "       next_at = now() + interval '1 h' where id = %s", (pending,))
+        assert self.count(connection) == {"d": 1, "e": 0}
+        connection.execute("update harpsweep.job set next_at = not_before where id = %s", (pending,))
+        assert self.count(connection) == {"d": 2, "e": 0}
+
+    def test_what_a_run_has_claimed(self, connection):
+        number = schedule(connection, choice="now")
+        claim(connection, number)
+        assert self.count(connection) == {"d": 0, "e": 0}
+        expire(connection, number)
+        assert self.count(connection) == {"d": 1, "e": 0}
+        connection.execute("update harpsweep.job set end_wanted = 'kept'")
+        assert self.count(connection) == {"d": 0, "e": 0}
+
+    def test_what_is_asked_for(self, connection):
+        schedule(connection, choice="now")
+        schedule(connection, image="app:2", grace_hours=0)
+        schedule(connection, appid="kept", image="app:3", choice="keep")
+        schedule(connection, appid="other", image="app:4", choice="now")
+        assert self.count(connection) == {"d": 3, "e": 0}
+        assert self.count(connection, app="other") == {"d": 1, "e": 0}
+        assert self.count(connection, enabled=False) == {"d": 2, "e": 0}
 
 
 class TestClaim:
