@@ -9,6 +9,7 @@ select a.daemon,
           from (select 1
                   from harpsweep.job j
                  where j.daemon = a.daemon
+                   and j.due_at <= now()
                    and j.next_at <= now()
                    and (j.state <> 'new'
                         or greatest(j.not_before,
