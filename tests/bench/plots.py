@@ -120,8 +120,8 @@ def lag(rows):
     if all(worst is not row for row in shown):
         chosen.append((worst, f"{worst['instances']:,}, 1 cron host, {worst['starter']}, {worst['max_instances']} at once, wave", 3, 1))
     most = max(late(row) for row in shown)
-    title = (f"99 % of the images are gone {span(most)} after they are due at the latest, from 10 instances\\n"
-             f"to {rows[-1]['instances']:,}, where enough runs start; half a minute of it waits for the next run")
+    title = (f"99 of 100 images are gone within {span(most)} of being due, with 10 instances as with {rows[-1]['instances']:,},\\n"
+             "where enough cron hosts take part (make simulate)")
     colors = (GREEN, ORANGE, BLUE, PURPLE)
     for number, (row, *_) in enumerate(chosen):
         steps = len(row["lags"])
