@@ -168,7 +168,6 @@ def test_the_committed_costs_say_how_they_were_measured():
     assert all(value >= 0 for row in costs["costs"] + costs["costs_pooled"] for value in row[1:])
 
 
-@pytest.mark.skipif(shutil.which("gnuplot") is None, reason="gnuplot is not there")
 def test_the_plots_are_drawn_from_figures(tmp_path):
     """With the program's own places in a folder of its own: each is there, says what it shows, and names what is missing."""
     bench = tmp_path / "tests" / "bench"
