@@ -151,7 +151,7 @@ def test_the_command_prints_its_seed_its_costs_and_a_row_for_quiet_and_wave():
     done = simulate("--instances", "50", "--seed", "9", "--set", "delete_median=2", "--workers", "1")
     assert done.returncode == 0, done
     assert done.stdout.startswith("seed 9; costs of ") and "delete_median = 2.0" in done.stdout
-    assert [line.split()[4] for line in done.stdout.splitlines() if line.lstrip().startswith("50 ")] == ["quiet", "wave"]
+    assert [line.split()[5] for line in done.stdout.splitlines() if line.lstrip().startswith("50 ")] == ["quiet", "wave"]
 
 
 @pytest.mark.parametrize(("setting", "said"), [("speed=1", "no such assumption: speed; there are "),
@@ -189,4 +189,14 @@ def test_the_plots_are_drawn_from_figures(tmp_path):
     titles = [re.sub(r"<[^>]*>|\s+", " ", (build / f"{name}.svg").read_text(encoding="utf-8")) for name in ("throughput", "history")]
     assert "51,200 deletes/s" in titles[0] and "harpsweep, 50 ms" in titles[0]
     assert "1,000,000 finished rows" in titles[1]
+    row = {"instances": 10, "cron_hosts": 1, "starter": "timer", "max_instances": 8, "each_walks_all": False, "pooled": False,
+           "bottleneck": "none", "lags": [step * 0.1 for step in range(1, 501)]}
+    many = {**row, "instances": 5000, "cron_hosts": 2, "pooled": True}
+    late = {**row, "instances": 5000, "lags": [step * 2.0 for step in range(1, 501)]}
+    (build / "lag.json").write_text(json.dumps([{**each, "wave": wave} for each in (row, late, many) for wave in (False, True)]))
+    done = plots()
+    assert done.returncode == 0 and str(build / "lag.svg") in done.stdout, done
+    shown = (build / "lag.svg").read_text(encoding="utf-8")
+    assert "99 of 100 images are gone within 50 s" in shown
+    assert "5,000 instances, 2 cron hosts + PgBouncer, wave" in shown and "5,000, 1 cron host, timer, 8 at once, wave" in shown
     assert pathlib.Path(build / "history.png").read_bytes().startswith(b"\x89PNG")

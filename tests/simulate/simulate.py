@@ -123,7 +123,8 @@ def main():
                                       if "commits" not in cost))
     print("assumed: " + ", ".join(f"{name} = {value}" for name, value in dataclasses.asdict(around).items()))
     print("busy: of the busiest host or cluster. shared: of the cron hosts, each with its share, one was simulated. open: not\n"
-          f"done {observe.SETTLE / 60:.0f} minutes after it was due, counted with how long it waited\n")
+          f"done {observe.SETTLE / 60:.0f} minutes after it was due, counted with how long it waited. wave: as much of its\n"
+          f"{around.wave_hours:g} h as {VISITS:,} visits take, and 20 minutes at least\n")
     say(HEADER)
     rows = [(layout, pooled if layout.pooled else direct, around, options.seed, wave) for layout in layouts for wave in (False, True)]
     began = time.monotonic()
