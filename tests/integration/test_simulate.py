@@ -142,6 +142,12 @@ def test_a_delete_longer_than_the_time_limit_is_asked_for_again_and_found_gone()
     assert report.late_end == 0 and min(report.lags) > 200
 
 
+def test_what_is_not_done_at_the_end_counts_with_how_long_it_has_waited():
+    report = play(world.Layout(60), wave=True, minutes=15, delete_median=3000, delete_spread=0.01)
+    assert report.late_end > 20
+    assert sum(lag >= observe.SETTLE for lag in report.lags) >= report.late_end
+
+
 def simulate(*arguments):
     return subprocess.run([sys.executable, ROOT / "tests" / "simulate" / "simulate.py", *arguments], capture_output=True, text=True,
                           check=False)
