@@ -159,7 +159,7 @@ SCRIPTS := $(wildcard bin/check bin/demo bin/deps .ci/run tests/*/*.sh etc/compl
 MANUALS := etc/man/harpsweep.1 etc/man/harpsweep.ini.5 etc/man/harpsweep.7
 UNITS   := etc/harpsweep.service etc/harpsweep.timer
 
-.PHONY: all objects check unit san valgrind integration integration-san model model-smoke chaos chaos-smoke mutate cover bench check-versions \
+.PHONY: all objects check unit san valgrind integration integration-san model model-smoke chaos chaos-smoke mutate cover bench plots simulate check-versions \
 	fuzz fuzz-smoke fuzz-programs torture torture-smoke lint lint-c lint-sh \
 	lint-man layers cppcheck tidy analyze clang format format-check install uninstall deb check-deb dist clean help needs FORCE
 .DELETE_ON_ERROR:
@@ -296,11 +296,26 @@ build/bench/%: tests/bench/%.c | needs
 
 # The other queues that it is measured beside; pinned, from npm, in tests/bench/peers/node_modules.
 tests/bench/peers/node_modules/.package-lock.json: tests/bench/peers/package.json
+	@bin/deps bench
 	cd $(@D)/.. && npm install --no-audit --no-fund --no-package-lock
 	@touch $@
 
-bench: bin/harpsweep $(BENCH_PROGRAMS)
+# Parts that BENCH_ARGS names; none: all.
+BENCH_PARTS = $(filter-out -% 0% 1% 2% 3% 4% 5% 6% 7% 8% 9%,$(BENCH_ARGS))
+BENCH_PEERS = tests/bench/peers/node_modules/.package-lock.json
+
+bench: bin/harpsweep $(BENCH_PROGRAMS) $(if $(BENCH_PARTS),$(if $(filter peers,$(BENCH_PARTS)),$(BENCH_PEERS)),$(BENCH_PEERS))
+	@bin/deps bench
 	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+	@$(MAKE) --no-print-directory plots
+
+# From the figures of the last `make bench`, and of `make simulate`.
+plots:
+	@DEPS=no bin/deps plots
+	$(PYTHON) tests/bench/plots.py
+
+simulate:
+	$(PYTHON) tests/simulate/simulate.py $(SIMULATE_ARGS)
 
 # Fuzzing: FUZZ_RUNS executions of each target, but of `http`, which needs a connection for each, only
 # what it does in FUZZ_HTTP_SECONDS. FUZZ_TARGETS="conf cli" leaves the others out.
@@ -439,7 +454,7 @@ clean:
 
 help:
 	@echo 'make                builds bin/harpsweep'
-	@echo 'make check          everything below but model, chaos, mutate, cover, check-versions, fuzz, torture, bench and check-deb, installing what is missing (bin/check)'
+	@echo 'make check          everything below but model, chaos, mutate, cover, check-versions, fuzz, torture, bench, plots, simulate and check-deb, installing what is missing (bin/check)'
 	@echo 'make unit           unit tests'
 	@echo 'make san            unit tests with the address and undefined behaviour sanitizers'
 	@echo 'make valgrind       unit tests under valgrind'
@@ -465,7 +480,10 @@ help:
 	@echo 'make torture        fails each allocation, each call of libpq and libcurl and each read, write and wait once,'
 	@echo '                    over whole commands, for 25 minutes at most; TORTURE_ARGS="--only run:libpq" less'
 	@echo 'make torture-smoke  each kind of call once, and some more at random'
-	@echo 'make bench          the benchmark'
+	@echo 'make bench          the benchmark, and its plots in build/bench; BENCH_ARGS="history --history 1000000" a part of it'
+	@echo 'make plots          draws them anew (build/bench/*.svg), from the figures of the last time'
+	@echo 'make simulate       10, 1,000 and 100,000 instances, from measured costs: what is busy, and how late deletes are;'
+	@echo '                    SIMULATE_ARGS="--instances 5000 --cron-hosts 2 --set delete_median=20" another crowd'
 	@echo 'make install        PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), DESTDIR; make uninstall takes the same'
 	@echo 'make deb            a Debian package, in build/deb/'
 	@echo 'make check-deb      tests it: built twice, lintian; installed, upgraded, removed and purged in a chroot'

@@ -13,10 +13,11 @@ import subprocess
 import sys
 import tempfile
 
-from measuring import BUILD, Bench
+from measuring import FIGURES, Bench
 
 from harness.cluster import Cluster
 
+import costs
 import database
 import drain
 import idle
@@ -26,7 +27,7 @@ PARTS = {
     "throughput": drain.throughput, "slots": drain.slots, "events": drain.events, "peers": drain.peers, "idle": idle.idle, "memory": database.memory,
     "history": database.history, "backlog": database.backlog, "snapshot": database.snapshot, "bouncer": database.bouncer,
     "trigger": database.trigger, "daemons": scale.daemons, "outage": scale.outage, "together": scale.together,
-    "fleet": scale.fleet,
+    "fleet": scale.fleet, "costs": costs.costs,
 }
 
 
@@ -60,7 +61,7 @@ def main():
         for name, part in PARTS.items():
             if name in (arguments.parts or PARTS):
                 part(bench)
-    print(f"\nfigures for the plots: {BUILD / 'figures.json'}")
+    print(f"\nfigures for the plots: {FIGURES}")
 
 
 if __name__ == "__main__":

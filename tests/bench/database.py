@@ -9,7 +9,7 @@ import time
 import psycopg
 
 from idle import scanned
-from measuring import PROGRAM, ROOT, Harp, measure
+from measuring import BUILD, PROGRAM, ROOT, Harp, measure, median
 
 
 def memory(bench):
@@ -54,18 +54,23 @@ def without_autovacuum(bench):
 
 
 def history(bench):
-    bench.title("database, per job of 50 ms, 64 slots", "buffers", "WAL bytes", "commits")
+    bench.title("database, per job of 50 ms, 64 slots", "buffers", "WAL bytes", "commits", "idle run ms", "bare libpq")
     first = None
-    for rows in sorted({0, 100_000, 1_000_000, bench.history}):
+    for rows in sorted({0, 10_000, 100_000, 1_000_000, bench.history}):
         if rows > bench.history:
             continue
         bench.empty()
         bench.done(rows)
         with without_autovacuum(bench):
             costs = [cost_of(bench, 2000) for _ in range(3)]
-        cost = [statistics.median(column) for column in zip(*costs)]
+            cost = [statistics.median(column) for column in zip(*costs)]
+            bench.settle()
+            with Harp(0) as harp:
+                path = bench.settings({"bench": harp.url})
+                turns = bench.turns(lambda p=path: bench.run(p), lambda: measure([BUILD / "bare", bench.conninfo]), runs=40)
+            cost += [median(figures, "wall") * 1000 for figures in turns]
         first = first or cost
-        bench.say(f"{rows} finished rows", f"{cost[0]:.1f}", f"{cost[1]:.0f}", f"{cost[2]:.4f}")
+        bench.say(f"{rows} finished rows", f"{cost[0]:.1f}", f"{cost[1]:.0f}", f"{cost[2]:.4f}", f"{cost[3]:.1f}", f"{cost[4]:.1f}")
         bench.keep("history", rows, *cost)
     bench.say("the last beside the first", *(f"{one / other:.2f}" for one, other in zip(cost, first)))
 

@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 BUILD = ROOT / "build" / "bench"
+FIGURES = BUILD / "figures.json"
 PROGRAM = ROOT / "bin" / "harpsweep"
 KEY = "bench-key"
 
@@ -98,7 +99,8 @@ class Bench:
         self.key = self.folder / "key"
         self.key.write_text(KEY + "\n")
         self.key.chmod(0o600)
-        self.figures = {}
+        self.figures = FIGURES.exists() and json.loads(FIGURES.read_text()) or {}
+        self.kept = set()
 
     def ask(self, sql, *arguments):
         cursor = self.connection.execute(sql, arguments or None)
@@ -198,9 +200,12 @@ class Bench:
         print(f"  {name:<62}" + "".join(f"{cell:>13}" for cell in cells), flush=True)
 
     def keep(self, series, *point):
-        """For the plots."""
-        self.figures.setdefault(series, []).append(point)
-        (BUILD / "figures.json").write_text(json.dumps(self.figures, indent=1))
+        """For the plots. What other parts measured before stays."""
+        if series not in self.kept:
+            self.kept.add(series)
+            self.figures[series] = []
+        self.figures[series].append(point)
+        FIGURES.write_text(json.dumps(self.figures, indent=1) + "\n")
 
 
 def ratios(first, second, key="wall"):
