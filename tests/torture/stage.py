@@ -126,9 +126,12 @@ class Stage:
         steps = ["set local session_replication_role = replica"]
         self.connection.execute("create schema torture")
         for number, name in enumerate(self._tables):
-            self.connection.execute(f"create table torture.saved_{number} as select * from {name}")
+            columns = self.connection.execute(
+                "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute where attrelid = %s::regclass"
+                " and attnum > 0 and not attisdropped and attgenerated = ''", (name,)).fetchone()[0]
+            self.connection.execute(f"create table torture.saved_{number} as select {columns} from {name}")
             steps += [f"delete from {name}",
-                      f"insert into {name} overriding system value select * from torture.saved_{number}"]
+                      f"insert into {name} ({columns}) overriding system value select {columns} from torture.saved_{number}"]
         steps += [f"select setval('{name}', {value}, {called})" for name, value, called in sequences]
         self._restore = "begin; " + "; ".join(steps) + "; commit"
         self.harp.remember()
