@@ -22,6 +22,7 @@ SOURCES := \
 	src/cli_reader.c \
 	src/cli_spec.c \
 	src/clock.c \
+	src/clock_day.c \
 	src/clock_local.c \
 	src/cmd_adopt.c \
 	src/cmd_change.c \
@@ -66,6 +67,7 @@ SOURCES := \
 	src/fdio.c \
 	src/fleet.c \
 	src/gateway.c \
+	src/html_out.c \
 	src/http.c \
 	src/http_curl.c \
 	src/http_loader.c \
