@@ -38,6 +38,13 @@ SOURCES := \
 	src/cmd_observe.c \
 	src/cmd_plan.c \
 	src/cmd_psql.c \
+	src/cmd_report.c \
+	src/cmd_report_answer.c \
+	src/cmd_report_json.c \
+	src/cmd_report_page.c \
+	src/cmd_report_parts.c \
+	src/cmd_report_style.c \
+	src/cmd_report_tables.c \
 	src/cmd_run.c \
 	src/cmd_schedule.c \
 	src/cmd_session.c \
@@ -79,6 +86,7 @@ SOURCES := \
 	src/keyfile.c \
 	src/lane.c \
 	src/ledger.c \
+	src/ledger_report.c \
 	src/log.c \
 	src/main.c \
 	src/mem.c \

@@ -214,6 +214,19 @@ def test_a_confirmation_goes_by_the_primary_key(filled):
     assert_by_index(explain(filled, "confirm", [TOKEN] * 3, [1, 2, 3], [1, 1, 1], [None, None, None], 0, True, False), "job_pkey")
 
 
+@pytest.mark.parametrize("query", ["report_days", "report_apps", "report_daemons"])
+def test_a_report_reads_the_days_that_it_is_about(filled, query):
+    """A tenth of the history, as here, is a tenth of its rows; failed jobs have an index of their own."""
+    if query == "report_daemons":  # daemon_health counts open ones
+        filled.execute("delete from harpsweep.job where next_at is not null")
+        filled.execute("vacuum (analyze) harpsweep.job")
+    since = one(filled, "select extract(epoch from now() - interval '7 days' + interval '45000 s')::bigint")
+    nodes = explain(filled, query, *{"report_days": [[since, since + 86400]], "report_apps": [since, 50],
+                                     "report_daemons": [since]}[query])
+    assert not [node for node in job_scans(nodes) if node["Node Type"] == "Seq Scan" and node["Actual Rows"] > 0]
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in job_scans(nodes)) <= HISTORY // 10 + 60
+
+
 class TestClaim:
     """What a claim takes, and what it leaves to others."""
 
