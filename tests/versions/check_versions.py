@@ -94,7 +94,7 @@ def integration_tests(sums, tree, versions, arguments):
     if tree.npm:
         arguments += f" --deselect {NEEDS_PG_DUMP}"
     status, said = execute(tree, "integration", ("make", "WERROR=-Werror", "integration",
-                                                 f"PYTEST_ARGS=-q -m 'not docker' {arguments}"), INTEGRATION_LIMIT_S)
+                                                 f"PYTEST_ARGS=-q -m 'not docker and not browser' {arguments}"), INTEGRATION_LIMIT_S)
     last = (re.findall(r"^.* in \d[\d.:]*s.*$", said, re.M) or [""])[-1]
     failed = sum(count(last, rf"(\d+) {word}") for word in ("failed", "error", "skipped"))
     judge(sums, tree, "integration", f"integration: PostgreSQL {versions['server']}", began, status, said,
