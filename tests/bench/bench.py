@@ -21,12 +21,13 @@ import database
 import drain
 import idle
 import scale
+import size
 
 PARTS = {
     "throughput": drain.throughput, "slots": drain.slots, "peers": drain.peers, "idle": idle.idle, "memory": database.memory,
     "history": database.history, "backlog": database.backlog, "snapshot": database.snapshot, "bouncer": database.bouncer,
     "trigger": database.trigger, "daemons": scale.daemons, "outage": scale.outage, "together": scale.together,
-    "fleet": scale.fleet,
+    "fleet": scale.fleet, "size": size.size,
 }
 
 
