@@ -110,6 +110,7 @@ def test_what_will_be_deleted_when(scene):
     person = note(scene, 1, choice="grace", grace_hours=48, event="manual")
     scene.program("run", code=None)
     new = note(scene, 2, "late", choice="grace")
+    note(scene, 3, "final", choice="keep")
     done = Answer(scene, 2)
     assert done.of("id", "due", "event", "choice")[0] == (new, "at the next run", "uninstall", "grace")
     assert done.of("appid", "image_ref", "due", "event")[1] == ("app", "r/app:1", "in 3 h", "update")
@@ -140,10 +141,13 @@ def test_what_was_reclaimed(scene):
     for tag in (1, 2, 3):
         note(scene, tag)
     note(scene, 1, "other")
+    note(scene, 1, "open", choice="grace")
+    schedule(scene.connection, DAEMON, "absent", "never/there:1", choice="now")
     scene.program("run")
     scene.connection.execute("update harpsweep.job set finished_at = finished_at - interval '1 day', not_before = not_before - interval"
                              " '1 day' where id = 1")
     today, yesterday = one(scene.connection, "select max(finished_at)::date, min(finished_at)::date from harpsweep.job")
+    assert one(scene.connection, "select count(distinct state) from harpsweep.job") == 3
     assert Answer(scene, 4).of("day", "daemon", "appid", "images", "freed") == [
         (today, DAEMON, "talk_bot", 2, "3906 kB"), (today, DAEMON, "other", 1, "1953 kB"), (yesterday, DAEMON, "talk_bot", 1, "1953 kB")]
 
@@ -236,11 +240,13 @@ def test_what_a_restore_would_mean(scene, cluster):
         scene.program("run")
         assert job(connection, numbers["removed"])["state"] == "removed"
         told = dict(Answer(scene, 10).of("id", "restored"))
-        assert set(told) == {numbers[name] for name in ("removed", "kept", "cancelled", "open")}
+        again = "is deleted when due: keep or cancel it again"
+        assert told == {numbers["removed"]: "ends as absent", numbers["kept"]: again, numbers["cancelled"]: again,
+                        numbers["open"]: "is worked on again"}
         # The dump comes back, and a run over it.
         scene.program.sections["database"]["conninfo"] = cluster.conninfo(dump.name, user="harpsweep")
         scene.program("run", code=None)
         restored = dict(rows(dump.connect(), "select id, state::text from harpsweep.job"))
-        words = {"is deleted when due: keep or cancel it again": "removed", "ends as absent": "absent", "is worked on again": "removed"}
+        words = {again: "removed", "ends as absent": "absent", "is worked on again": "removed"}
         assert {number: words[word] for number, word in told.items()} == {number: restored[number] for number in told}
         assert restored[numbers["before"]] == "kept"
