@@ -1,7 +1,7 @@
 """Takes each guard away, one at a time, and says which ones no test misses.
 
     python3 tests/mutation/mutate.py [--list] [--only GLOB] [--all] [--jobs N] [--minutes M] [--seed S]
-                                     [--shard I/N] [--resume]
+                                     [--shard I/N] [--resume] [--units]
 
 c_mutants.py and sql_mutants.py say by which rules mutants are made, and DECIDING below of which files. Those
 that are known to change nothing are in equivalent.txt, each with its reason. The others are given to the tests
@@ -226,8 +226,9 @@ def family(test):
 class Judge:
     """Gives mutants to tests."""
 
-    def __init__(self, project, built, record, deadline, say):
+    def __init__(self, project, built, record, deadline, say, units=False):
         self.project, self.built, self.record, self.deadline, self.say = project, built, record, deadline, say
+        self.units = units
         self.tables = project.constraint_tables()
         self.near = {}  # {path or scope: {test or family: how good it was at killing there}}
         self.bad = set()
@@ -245,7 +246,8 @@ class Judge:
         scope = f"{mutant.path} {mutant.scope}"
         first = self.project.killers.get(mutant.key)
         tests = [test for test, record in self.record.tests.items()
-                 if not record["failed"] and test not in self.bad and reach.reaches(test, record, mutant, self.tables)]
+                 if not record["failed"] and test not in self.bad and not (self.units and "::" in test)
+                 and reach.reaches(test, record, mutant, self.tables)]
         tests.sort(key=lambda test: self.record.tests[test]["seconds"])
         seen = collections.Counter()
         turn = {}  # of each class or function one, then a second: those of one class see the same
@@ -498,6 +500,8 @@ def parse():
     parser.add_argument("--minutes", type=float, default=0, help="as many as are judged in that time, by lot")
     parser.add_argument("--seed", type=int, default=1, help="of the lot")
     parser.add_argument("--shard", help="I/N: every N-th, from the I-th on")
+    parser.add_argument("--units", action="store_true", help="unit tests alone are the judges: for the mutants that"
+                        " they leave, --resume without it asks the integration tests")
     parser.add_argument("--resume", action="store_true", help="only those that were not killed before")
     return parser.parse_args()
 
@@ -524,8 +528,9 @@ def main():
     built = build.program(ROOT, WORK, project.c_sites, say)
     workers = [Worker(number + 1, built) for number in range(options.jobs)]
     try:
-        record = measure(project, built, workers, say)
-        judge = Judge(project, built, record, began + options.minutes * 60 if options.minutes else float("inf"), say)
+        record = measure(project, built, [] if options.units else workers, say)
+        judge = Judge(project, built, record, began + options.minutes * 60 if options.minutes else float("inf"), say,
+                      options.units)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: setattr(judge, "deadline", 0))
         drawn = f" in the order of seed {options.seed}, for {options.minutes:g} minutes" if options.minutes else ""
@@ -543,6 +548,9 @@ def measure(project, built, workers, say):
     stamp = build.digest([ROOT / name for name in project.sources] + [HERE / name for name in NUMBERED] + harness + [ROOT / "tests/integration/conftest.py"])
     record = reach.Reach(ROOT, WORK / "reach.json", stamp)
     record_units(record, built, len(project.c_sites), say)
+    if not workers:
+        record.save()
+        return record
     with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
         shares = [pool.submit(record_tests, record, worker, project, (place, len(workers)), say)
                   for place, worker in enumerate(workers)]
@@ -563,6 +571,9 @@ def report(project, chosen, judged, began, say):
     equivalent = sum(1 for key in project.reasons if key in mine)
     for mutant in sorted(survivors, key=lambda mutant: (mutant.path, mutant.start)):
         say(f"survivor: {mutant.name}")
+    for path in sorted({mutant.path for mutant, _ in judged}):
+        killers = [killer for mutant, killer in judged if mutant.path == path]
+        say(f"{path:<40} {sum(map(bool, killers)):>4} of {len(killers):>4}")
     left = len(chosen) - len(judged)
     say(f"killed {len(judged) - len(survivors)} of {len(judged)} mutants ({equivalent} equivalent, each with its reason in"
         f" tests/mutation/equivalent.txt{f'; {left} not tried for want of time' if left else ''}) in"
