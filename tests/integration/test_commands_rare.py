@@ -256,6 +256,15 @@ def test_adopt_of_more_than_is_taken(program, harp):
     assert not harp.log()
 
 
+def test_adopt_of_what_docker_does_not_tell(program, connection, harp):
+    """No answer: neither that it is there nor that it is not."""
+    harp.add_image("a:1")
+    harp.fault(kind="inspect", times=9, status=500, body="{}")
+    row, = program("--json", "adopt", "--daemon", DAEMON, "a:1", code=1).json
+    assert (row["exists"], row["job"]) == (False, None) and "500" in row["reason"]
+    assert connection.execute("select count(*) from harpsweep.job").fetchone() == (0,)
+
+
 def test_adopt_of_a_folder(program, tmp_path):
     assert "Is a directory" in program("adopt", "--daemon", DAEMON, "--file", tmp_path, code=64).err
 
