@@ -202,11 +202,19 @@ def test_plan_of_what_docker_does_not_tell(planned, harp, fault, words):
 
 def test_plan_asks_no_more_at_once_than_it_may(program, connection, harp):
     program.sections["run"]["max_parallel"] = "1"
-    harp.add_image("a:1", "a:2", "a:3")
-    for number in range(1, 4):
+    for number in range(6):
+        harp.add_image(f"a:{number}")
         schedule(connection, DAEMON, f"app{number}", image=f"a:{number}", choice="now")
-    assert [row["outcome"] for row in program("--json", "plan").json] == ["delete"] * 3
-    assert [entry["kind"] for entry in harp.log()] == ["info"] + ["inspect"] * 3
+    assert [row["outcome"] for row in program("--json", "plan").json] == ["delete"] * 6
+    assert [entry["kind"] for entry in harp.log()] == ["info"] + ["inspect"] * 6
+
+
+def test_plan_tries_a_wrong_key_once(program, connection, harp):
+    harp.fault(kind="info", times=9, status=401)
+    for number in range(3):
+        schedule(connection, DAEMON, f"app{number}", image=f"a:{number}", choice="now")
+    assert [row["outcome"] for row in program("--json", "plan", code=1).json] == ["unknown"] * 3
+    assert [entry["kind"] for entry in harp.log()] == ["info"]
 
 
 def test_plan_asks_each_daemon_for_its_own(program, connection, harp):
@@ -222,7 +230,9 @@ def test_plan_asks_each_daemon_for_its_own(program, connection, harp):
 @pytest.mark.parametrize("command, kind", [("plan", "inspect"), ("check", "ping")])
 def test_what_is_interrupted_says_so(program, planned, harp, command, kind):
     assert planned.number > 0
-    harp.fault(kind=kind, delay=30)
+    harp.fault(kind=kind, delay=30, times=99)
+    for number in range(20):  # more than check asks at once
+        program.sections[f"daemon:d{number}"] = {"url": harp.url}
     process = program.start(command)
     try:
         limit = time.monotonic() + 20
@@ -233,7 +243,8 @@ def test_what_is_interrupted_says_so(program, planned, harp, command, kind):
         out, err = process.communicate(timeout=20)
     finally:
         process.kill()
-    assert process.returncode not in (0, -signal.SIGTERM) and "not asked to the end: interrupted" in out, (out, err)
+    assert process.returncode not in (0, -signal.SIGTERM) , (out, err)
+    assert out.count("not asked to the end: interrupted") == (21 if command == "check" else 1), out
 
 
 def test_plan_of_what_is_no_reference(program, connection):
