@@ -153,9 +153,9 @@ def test_an_address_in_nextcloud_that_is_none(watched_program, story):
 
 @pytest.mark.parametrize("fault, words", [
     ({"status": 401, "body": "Unauthorized"}, "HaRP refused the shared key (401)"),
-    ({"status": 418, "body": "a teapot"}, "Docker's ping was answered by something else (HTTP 418)"),
+    ({"status": 418, "body": "OK"}, "Docker's ping was answered by something else (HTTP 418)"),
     ({"status": 200, "body": "welcome"}, "Docker's ping was answered by something else (HTTP 200)"),
-    ({"fault": "reset"}, ""),
+    ({"fault": "reset"}, "HaRP closed the connection without a word"),
 ])
 def test_docker_behind_harp(program, harp, fault, words):
     harp.fault(kind="ping", times=9, **fault)
