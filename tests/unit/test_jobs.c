@@ -40,7 +40,7 @@ test_what_a_claim_tells(void **state)
             assert_string_equal(row.daemon, "d");
             assert_int_equal(row.number, 7);
             assert_string_equal(row.state, "kept");
-            assert_int_equal(row.next_at_us, 5);
+            assert_int_equal(row.due_at_us, 5);
             if (row.kind == JOBS_CLAIMED) {
                 assert_int_equal(row.job.id, 7);
                 assert_int_equal(row.job.claim, 3);
