@@ -6,9 +6,12 @@
 
 #include <limits.h>
 #include <string.h>
+#include <strings.h>
 
 /* A body's memory beyond this is given back at once. */
 #define HTTP_BODY_KEEP 8192
+/* Any number of so many digits fits into 64 bits. */
+#define HTTP_LENGTH_DIGITS 18
 
 /* Whether a line of headers is none of a status, or RFC 9112's: what releases of libcurl make of
  * others differs. Of "HTTP/200 OK" one makes version 2 and status 0, a later one status 200. */
@@ -29,13 +32,36 @@ http_is_line_of_http1(const char *line, size_t length)
            (length == sizeof form - 1 || strchr(" \r\n", line[sizeof form - 1]) != NULL);
 }
 
+/* Whether a line of headers tells a length that 64 bits do not hold. libcurl goes on as if it were
+ * not there, and takes what came before the connection ended for all of the answer. */
+static bool
+http_is_length_beyond_all(const char *line, size_t length)
+{
+    static const char name[] = "content-length:";
+    size_t digits = 0;
+    size_t at = sizeof name - 1;
+
+    if (length < at || strncasecmp(line, name, at) != 0) {
+        return false;
+    }
+    while (at < length && line[at] != '\0' && strchr(" \t+0", line[at]) != NULL) {
+        at++;
+    }
+    while (at < length && line[at] >= '0' && line[at] <= '9') {
+        at++;
+        digits++;
+    }
+    return digits > HTTP_LENGTH_DIGITS;
+}
+
 bool
 http_take_header(struct http_slot *slot, const char *line, size_t length)
 {
     slot->not_http = slot->not_http || !http_is_line_of_http1(line, length);
     /* Counts all headers of all answers to this request: an endless row of "100 Continue" ends. */
     slot->header_bytes += length;
-    slot->too_large = slot->too_large || slot->header_bytes > HTTP_HEADER_MAX;
+    slot->too_large = slot->too_large || slot->header_bytes > HTTP_HEADER_MAX ||
+                      http_is_length_beyond_all(line, length);
     return !slot->too_large && !slot->not_http;
 }
 

@@ -90,7 +90,7 @@ phpconf_skip(struct phpconf_reader *reader)
     }
 }
 
-/* Takes a word or a sign of PHP's, letters in either case, where it comes next. */
+/* Takes a word, given in small letters, or a sign of PHP's where it comes next, in either case. */
 static bool
 phpconf_take(struct phpconf_reader *reader, const char *word)
 {
@@ -100,7 +100,7 @@ phpconf_take(struct phpconf_reader *reader, const char *word)
     for (size_t i = 0; i < length; i++) {
         char letter = reader->at[i];
 
-        if (letter >= 'A' && letter <= 'Z' && word[i] != letter) {
+        if (letter >= 'A' && letter <= 'Z') {
             letter = (char)(letter - 'A' + 'a');
         }
         if (letter != word[i]) {
@@ -144,7 +144,7 @@ phpconf_number(struct phpconf_reader *reader, struct buf *ret_text)
     size_t length = (size_t)(*reader->at == '-');
 
     length += strspn(reader->at + length, "0123456789.");
-    if (length == 0 || reader->at[length - 1] < '0' || reader->at[length - 1] > '9') {
+    if (length == 0 || reader->at[length - 1] == '-' || reader->at[length - 1] == '.') {
         return false;
     }
     (void)buf_add(ret_text, reader->at, length);

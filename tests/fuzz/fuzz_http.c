@@ -1,6 +1,7 @@
 /*
  * An answer byte by byte, through http.c, libcurl and the verdicts: a server in this process sends
- * what the input says.
+ * what the input says. Both are made fast, and the same each time, by what stands in for the
+ * system: a connection is a pair of sockets, and time passes only while somebody waits.
  *
  * Input, first line, one character each: what is asked (0 info, 1 inspect, 2 image_remove), where
  * the answer is cut in two (in sixteenths of its length), how often it is doubled (for answers that
@@ -16,23 +17,27 @@
 #include "http.h"
 #include "mem.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
+#include <poll.h>
+#include <sanitizer/lsan_interface.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-/* A closed connection keeps its pair of addresses for a minute, and one address of a server has
- * less than 30,000 of them. */
+/* More than libcurl keeps connections: none is left from the execution before. */
 #define SERVERS 64
 #define DOUBLED_MAX (4 * (size_t)HTTP_BODY_MAX)
-#define PEERS 4
+#define PEERS 8
+/* Of longer ones only libcurl knows what they promise. */
+#define PLAIN_HEAD_MAX 4096
+/* Handles outlive an execution, so that what leaks can't be told after each. */
+#define ALL_ANEW 8192
 
 #define CONNECT_MS 2000
 #define TIMEOUT_MS 2000
-#define SILENT_MS 10
-/* For a machine with other things to do. */
-#define GRACE_MS 8000
+/* Until a request must have its end: libcurl may look at its timers a moment late. */
+#define GRACE_MS 100
 
 /* What the second request is told; nothing that was left of the first one may be taken for it. */
 static const char second[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond";
@@ -56,8 +61,8 @@ struct peer {
 };
 
 static char the_key[] = ORACLE_KEY;
-static int listeners[SERVERS];
-static char urls[SERVERS][40];
+static struct peer peers[PEERS];
+static int64_t now_us = 1000000;
 static struct http *http;
 static unsigned turn;
 
@@ -73,21 +78,60 @@ static unsigned begun;
 static unsigned done_count[2];
 static const struct script *script;
 
-static void
-listen_at(unsigned i)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t size = sizeof address;
+/* What libcurl and http_multi.c call in the place of the system's. */
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
-    listeners[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    FUZZ_CHECK(listeners[i] >= 0 &&
-                   bind(listeners[i], (const struct sockaddr *)(const void *)&address, size) == 0 &&
-                   listen(listeners[i], PEERS) == 0 &&
-                   getsockname(listeners[i], (struct sockaddr *)(void *)&address, &size) == 0,
-               "no server: %s", strerror(errno));
-    (void)snprintf(urls[i], sizeof urls[i], "http://127.0.0.%u:%u", i + 1,
-                   (unsigned)ntohs(address.sin_port));
+/* Every clock that measures spans; each look at it takes a moment. */
+int
+clock_gettime(clockid_t which, struct timespec *ret_time)
+{
+    if (which == CLOCK_REALTIME) {
+        return (int)syscall(SYS_clock_gettime, which, ret_time);
+    }
+    now_us++;
+    *ret_time = (struct timespec){.tv_sec = now_us / 1000000, .tv_nsec = now_us % 1000000 * 1000};
+    return 0;
+}
+
+/* Where nothing is ready, nothing will be before the time is up: the server is in this thread. */
+int
+poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    const struct timespec at_once = {0};
+    int ready = (int)syscall(SYS_ppoll, fds, count, &at_once, NULL, 0);
+
+    if (ready == 0 && timeout_ms > 0) {
+        now_us += (int64_t)timeout_ms * 1000;
+    }
+    return ready;
+}
+
+int
+socket(int domain, int type, int protocol)
+{
+    int fds[2];
+
+    (void)domain;
+    (void)protocol;
+    for (size_t i = 0; i < PEERS; i++) {
+        if (peers[i].fd < 0) {
+            if (socketpair(AF_UNIX, type, 0, fds) != 0) {
+                return -1;
+            }
+            peers[i] = (struct peer){.fd = fds[1]};
+            return fds[0];
+        }
+    }
+    errno = EMFILE;
+    return -1;
+}
+
+int
+connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    (void)fd;
+    (void)address;
+    (void)size;
+    return 0;
 }
 
 /* A first look at the bytes: an answer that is no row of curl's tolerance is no answer. */
@@ -102,28 +146,35 @@ begins_like_http(void)
 static long
 plain_length(size_t *ret_head)
 {
-    const char *end = strstr(script->bytes, "\r\n\r\n");
-    const char *length = strcasestr(script->bytes, "content-length");
+    char head[PLAIN_HEAD_MAX];
+    const char *end = memmem(script->bytes, script->length, "\r\n\r\n", 4);
+    const char *length;
     char *digits_end;
     long promised;
 
-    if (end == NULL || strncmp(script->bytes, "HTTP/1.1 200 ", 13) != 0 ||
-        strcasestr(script->bytes, "encoding") != NULL ||
+    *ret_head = end == NULL ? 0 : (size_t)(end - script->bytes) + 4;
+    if (end == NULL || *ret_head >= sizeof head) {
+        return -1;
+    }
+    memcpy(head, script->bytes, *ret_head);
+    head[*ret_head] = '\0';
+    length = strcasestr(head, "content-length");
+    if (strlen(head) != *ret_head || strncmp(head, "HTTP/1.1 200 ", 13) != 0 ||
+        strcasestr(head, "encoding") != NULL ||
         (length != NULL && strcasestr(length + 1, "content-length") != NULL)) {
         return -1;
     }
-    for (const char *at = script->bytes; at < end; at++) {
+    for (const char *at = head; at[1] != '\0'; at++) {
         /* libcurl also takes a lone CR or LF for the end of a line. */
         if ((at[0] == '\r') != (at[1] == '\n')) {
             return -1;
         }
     }
-    *ret_head = (size_t)(end - script->bytes) + 4;
     if (length == NULL) {
         return (long)(script->length - *ret_head);
     }
-    if (length > end || strncasecmp(length - 2, "\r\nContent-Length: ", 18) != 0 ||
-        length[16] < '0' || length[16] > '9') {
+    if (strncasecmp(length - 2, "\r\nContent-Length: ", 18) != 0 || length[16] < '0' ||
+        length[16] > '9') {
         return -1;
     }
     promised = strtol(length + 16, &digits_end, 10);
@@ -182,30 +233,23 @@ on_done(void *context, void *user, const struct http_answer *answer)
 static void
 set_up(void)
 {
-    static bool there;
     struct err err;
 
-    for (unsigned i = 0; !there && i < SERVERS; i++) {
-        listen_at(i);
+    for (size_t i = 0; i < PEERS; i++) {
+        peers[i].fd = -1;
     }
-    there = true;
-    /* Now and then all anew: nothing is kept from one execution to all that follow. */
-    if (turn % 1024 == 0) {
+    if (turn % ALL_ANEW == 0) {
         http_close(http);
+        FUZZ_CHECK(__lsan_do_recoverable_leak_check() == 0, "leaks, as told above");
         FUZZ_CHECK(http_open(2, on_done, NULL, &http, &err), "%s", err.text);
     }
     turn++;
 }
 
 static void
-drop(struct peer *peer, bool reset)
+drop(struct peer *peer)
 {
-    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
-
     if (peer->fd >= 0) {
-        if (reset) {
-            (void)setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-        }
         (void)close(peer->fd);
     }
     peer->fd = -1;
@@ -221,19 +265,23 @@ has_request(const char *bytes, size_t length)
     return end != NULL && (script->question != 2 || bytes[length - 1] == '}');
 }
 
-static void
+/* Whether there was anything to do. */
+static bool
 work_on(struct peer *peer)
 {
     static char request[4096];
     ssize_t count = recv(peer->fd, request, sizeof request, MSG_DONTWAIT | MSG_PEEK);
+    bool worked = false;
     size_t end;
 
     if (count == 0 || (count < 0 && errno != EAGAIN)) {
-        drop(peer, false);
-        return;
+        drop(peer);
+        return true;
     }
     if (count > 0 && has_request(request, (size_t)count)) {
-        (void)recv(peer->fd, request, (size_t)count, MSG_DONTWAIT);
+        /* A socket that is closed with something left in it is reset. */
+        (void)recv(peer->fd, request, (size_t)count - (script->then == THEN_RESET), MSG_DONTWAIT);
+        worked = true;
         peer->asked = !script->second;
         peer->sent = 0;
         if (script->second) {
@@ -241,31 +289,33 @@ work_on(struct peer *peer)
         }
     }
     if (!peer->asked) {
-        return;
+        return worked;
     }
     end = peer->sent < script->cut ? script->cut : script->length;
     if (end > peer->sent) {
         count = send(peer->fd, script->bytes + peer->sent, end - peer->sent,
                      MSG_DONTWAIT | MSG_NOSIGNAL);
         peer->sent += count > 0 ? (size_t)count : 0;
+        worked = worked || count > 0;
     }
     if (peer->sent == script->length) {
         peer->asked = false;
         if (script->then == THEN_CLOSE || script->then == THEN_RESET) {
-            drop(peer, script->then == THEN_RESET);
+            drop(peer);
         }
     }
+    return worked;
 }
 
-static void
-accept_one(struct peer peers[PEERS], int fd)
+static bool
+work_on_all(void)
 {
+    bool worked = false;
+
     for (size_t i = 0; i < PEERS; i++) {
-        if (peers[i].fd < 0) {
-            peers[i] = (struct peer){.fd = accept(fd, NULL, NULL)};
-            return;
-        }
+        worked = (peers[i].fd >= 0 && work_on(&peers[i])) || worked;
     }
+    return worked;
 }
 
 static void
@@ -273,8 +323,8 @@ begin(const char *url)
 {
     const struct gateway_limits limits = {
         .connect_timeout_ms = CONNECT_MS,
-        .timeout_ms =
-            script->then == THEN_CLOSE || script->then == THEN_RESET ? TIMEOUT_MS : SILENT_MS};
+        .timeout_ms = TIMEOUT_MS,
+    };
     char *copy = mem_strdup(url);
     const struct conf_daemon harp = {.url = copy, .key = the_key, .engine_port = 24000};
     unsigned *count = &done_count[begun];
@@ -296,20 +346,15 @@ begin(const char *url)
 
 /* Until every request has its end, which each of them has within its limits. */
 static void
-run(struct peer peers[PEERS], int fd)
+run(void)
 {
     int64_t deadline = clock_boot_ms() + TIMEOUT_MS + GRACE_MS;
+    bool worked = true;
     struct err err;
 
     while (http_active(http) > 0) {
-        FUZZ_CHECK(http_wait(http, fd, false, script->then == THEN_HOLD ? 1 : 0, &err), "%s",
-                   err.text);
-        accept_one(peers, fd);
-        for (size_t i = 0; i < PEERS; i++) {
-            if (peers[i].fd >= 0) {
-                work_on(&peers[i]);
-            }
-        }
+        FUZZ_CHECK(http_wait(http, -1, false, worked ? 0 : TIMEOUT_MS, &err), "%s", err.text);
+        worked = work_on_all();
         FUZZ_CHECK(clock_boot_ms() < deadline, "a request without an end");
     }
 }
@@ -350,29 +395,25 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
     struct script read;
-    struct peer peers[PEERS] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
-    unsigned server;
+    char url[40];
 
     set_up();
-    server = turn % SERVERS;
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", 8780 + turn % SERVERS);
     read_script(&input, &read);
     script = &read;
     begun = 0;
-    begin(urls[server]);
-    run(peers, listeners[server]);
+    begin(url);
+    run();
     if (read.then == THEN_AGAIN) {
         /* What the first one did not wait for arrives before the second one begins. */
-        for (size_t i = 0; i < 2 * PEERS; i++) {
-            if (peers[i / 2].fd >= 0) {
-                work_on(&peers[i / 2]);
-            }
+        while (work_on_all()) {
         }
         read.second = true;
-        begin(urls[server]);
-        run(peers, listeners[server]);
+        begin(url);
+        run();
     }
     for (size_t i = 0; i < PEERS; i++) {
-        drop(&peers[i], false);
+        drop(&peers[i]);
     }
     for (unsigned i = 0; i < begun; i++) {
         FUZZ_CHECK(done_count[i] == 1, "done() was called %u times", done_count[i]);

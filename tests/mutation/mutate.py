@@ -1,7 +1,7 @@
 """Takes each guard away, one at a time, and says which ones no test misses.
 
     python3 tests/mutation/mutate.py [--list] [--only GLOB] [--all] [--jobs N] [--minutes M] [--seed S]
-                                     [--shard I/N] [--resume]
+                                     [--shard I/N] [--resume] [--units] [--tests GLOB]
 
 c_mutants.py and sql_mutants.py say by which rules mutants are made, and DECIDING below of which files. Those
 that are known to change nothing are in equivalent.txt, each with its reason. The others are given to the tests
@@ -226,8 +226,9 @@ def family(test):
 class Judge:
     """Gives mutants to tests."""
 
-    def __init__(self, project, built, record, deadline, say):
+    def __init__(self, project, built, record, deadline, say, wanted):
         self.project, self.built, self.record, self.deadline, self.say = project, built, record, deadline, say
+        self.wanted = wanted
         self.tables = project.constraint_tables()
         self.near = {}  # {path or scope: {test or family: how good it was at killing there}}
         self.bad = set()
@@ -245,7 +246,8 @@ class Judge:
         scope = f"{mutant.path} {mutant.scope}"
         first = self.project.killers.get(mutant.key)
         tests = [test for test, record in self.record.tests.items()
-                 if not record["failed"] and test not in self.bad and reach.reaches(test, record, mutant, self.tables)]
+                 if not record["failed"] and test not in self.bad and self.wanted(test)
+                 and reach.reaches(test, record, mutant, self.tables)]
         tests.sort(key=lambda test: self.record.tests[test]["seconds"])
         seen = collections.Counter()
         turn = {}  # of each class or function one, then a second: those of one class see the same
@@ -309,14 +311,14 @@ class Judge:
         """A cluster with all its templates, before anything in them is changed."""
         if worker.process is None:
             worker.start()
-            for test in self.warmers():
+            for test in self.warmers(worker):
                 worker.run(test, 120, {})
             worker.tell("reset")
 
-    def warmers(self):
+    def warmers(self, worker):
         """Fast tests that between them need every database that all tests share."""
         wanted = ("test_sql.py", "test_nextcloud_guards.py", "test_run.py")
-        named = [test for test in sorted(self.record.tests, key=lambda test: self.record.tests[test]["seconds"])]
+        named = sorted(self.record.tests, key=lambda test: self.record.tests[test]["seconds"]) + worker.tests
         return [next(test for test in named if f"/{name}::" in test) for name in wanted]
 
     def kills(self, worker, test, env, mutant):
@@ -386,12 +388,12 @@ def record_units(record, built, count, say):
                    c=[number for number, byte in enumerate(reached.read_bytes()) if byte and number], sql=[], installs=False)
 
 
-def record_tests(record, worker, project, share, say):
+def record_tests(record, worker, project, share, wanted, say):
     """The same for integration tests; share: (this one, of how many)."""
     queries, calls = project.names()
     reached = WORK / f"reached-{worker.number}"
     worker.start()
-    todo = [test for test in worker.tests if test not in record.tests]
+    todo = [test for test in worker.tests if test not in record.tests and wanted(test)]
     files = sorted({test.split("::")[0] for test in todo})
     mine = [test for test in todo if files.index(test.split("::")[0]) % share[1] == share[0]]
     if not mine:
@@ -498,6 +500,10 @@ def parse():
     parser.add_argument("--minutes", type=float, default=0, help="as many as are judged in that time, by lot")
     parser.add_argument("--seed", type=int, default=1, help="of the lot")
     parser.add_argument("--shard", help="I/N: every N-th, from the I-th on")
+    parser.add_argument("--units", action="store_true", help="unit tests alone are the judges: for the mutants that"
+                        " they leave, --resume without it asks the integration tests")
+    parser.add_argument("--tests", action="append", help="of the integration tests only those whose name has this (a glob):"
+                        " the most likely ones first, then --resume without it for what they leave")
     parser.add_argument("--resume", action="store_true", help="only those that were not killed before")
     return parser.parse_args()
 
@@ -524,8 +530,10 @@ def main():
     built = build.program(ROOT, WORK, project.c_sites, say)
     workers = [Worker(number + 1, built) for number in range(options.jobs)]
     try:
-        record = measure(project, built, workers, say)
-        judge = Judge(project, built, record, began + options.minutes * 60 if options.minutes else float("inf"), say)
+        wanted = judges(options)
+        record = measure(project, built, [] if options.units else workers, wanted, say)
+        judge = Judge(project, built, record, began + options.minutes * 60 if options.minutes else float("inf"), say,
+                      wanted)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: setattr(judge, "deadline", 0))
         drawn = f" in the order of seed {options.seed}, for {options.minutes:g} minutes" if options.minutes else ""
@@ -537,14 +545,24 @@ def main():
     return report(project, chosen, judged, began, say)
 
 
-def measure(project, built, workers, say):
+def judges(options):
+    """Which tests are asked: unit tests always."""
+    globs = [] if options.units else options.tests or ["*"]
+    return lambda test: "::" not in test or any(fnmatch.fnmatchcase(test, f"*{glob}*") for glob in globs)
+
+
+def measure(project, built, workers, wanted, say):
     """What is known of the tests; of those that are new or have changed, by running them."""
     harness = [path for folder in ("tests/harness", "tests/standin") for path in (ROOT / folder).glob("*.py")]
     stamp = build.digest([ROOT / name for name in project.sources] + [HERE / name for name in NUMBERED] + harness + [ROOT / "tests/integration/conftest.py"])
     record = reach.Reach(ROOT, WORK / "reach.json", stamp)
     record_units(record, built, len(project.c_sites), say)
+    if not workers:
+        record.save()
+        return record
     with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
-        shares = [pool.submit(record_tests, record, worker, project, (place, len(workers)), say)
+        shares = [pool.submit(record_tests, record, worker, project, (place, len(workers)), wanted,
+                              say)
                   for place, worker in enumerate(workers)]
         for share in shares:
             share.result()
@@ -563,6 +581,9 @@ def report(project, chosen, judged, began, say):
     equivalent = sum(1 for key in project.reasons if key in mine)
     for mutant in sorted(survivors, key=lambda mutant: (mutant.path, mutant.start)):
         say(f"survivor: {mutant.name}")
+    for path in sorted({mutant.path for mutant, _ in judged}):
+        killers = [killer for mutant, killer in judged if mutant.path == path]
+        say(f"{path:<40} {sum(map(bool, killers)):>4} of {len(killers):>4}")
     left = len(chosen) - len(judged)
     say(f"killed {len(judged) - len(survivors)} of {len(judged)} mutants ({equivalent} equivalent, each with its reason in"
         f" tests/mutation/equivalent.txt{f'; {left} not tried for want of time' if left else ''}) in"

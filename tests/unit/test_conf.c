@@ -1,5 +1,6 @@
 /* The settings file: what is taken, and what every mistake is told. */
 #include "conf.h"
+#include "conf_table.h"
 #include "mem.h"
 
 #include <setjmp.h>
@@ -185,6 +186,9 @@ static const struct {
     {"[cleanup]\ngrace_hours = 99999999999999999999\n",
      ":8: [cleanup] grace_hours: \"99999999999999999999\" is not a whole number from 0 to 720"},
     {"[cleanup]\ngrace_hours =\n", ":8: [cleanup] grace_hours: no value"},
+    {"[cleanup]\nin_use_max_rechecks = 0\n",
+     ":8: [cleanup] in_use_max_rechecks: 0 is out of range: 1 to 1000"},
+    {"[cleanup]\ngrace = 1\nafter = 1\n", ":8: [cleanup] grace: unknown option"},
     {"[cleanup]\ngrace_hours\n", ":8: no \"=\": write NAME = VALUE"},
     {"[cleanup]\ngrace_hours: 5\n", ":8: no \"=\": write NAME = VALUE"},
     {"[cleanup]\nenabled = maybe\n", ":8: [cleanup] enabled: \"maybe\" is neither yes nor no"},
@@ -192,16 +196,24 @@ static const struct {
      ":8: [run] soft_limit: \"10\" is not a duration: a whole number and s, m, h or d, such as 90s"},
     {"[run]\nsoft_limit = 10ms\n",
      ":8: [run] soft_limit: \"10ms\" is not a duration: a whole number and s, m, h or d, such as 90s"},
+    {"[run]\nsoft_limit = s\n",
+     ":8: [run] soft_limit: \"s\" is not a duration: a whole number and s, m, h or d, such as 90s"},
     {"[run]\nsoft_limit = 0s\n", ":8: [run] soft_limit: 0s is out of range: 1s to 1d"},
     {"[run]\nsoft_limit = 9223372036854775807d\n",
      ":8: [run] soft_limit: 9223372036854775807d is out of range: 1s to 1d"},
     {"[cleanup]\nkeep = a ; b\n",
      ":8: \" ;\" would begin a comment and cut the value; comments have lines of their own"},
+    {"[cleanup]\nkeep = a\t; b\n",
+     ":8: \" ;\" would begin a comment and cut the value; comments have lines of their own"},
+    {"[cleanup]\nkeep = a;b\n", ""},
+    {"# one\n  # another\n; a third\n", ""},
     {"[cleanup]\n keep = a\n", ":8: begins with white space"},
     {"[cleanup\nkeep = a\n", ":7: a section's name ends with ]"},
     {"[cleanup] x\nkeep = a\n", ":7: something stands behind the section's ]"},
     {"[daemon: e]\n", ":7: white space would be a part of the section's name"},
     {"[daemon:e\t]\n", ":7: white space would be a part of the section's name"},
+    {"[ daemon:e]\n", ":7: white space would be a part of the section's name"},
+    {"[]\n", ":7: unknown section []"},
     {"[ cleanup]\n", ":7: white space would be a part of the section's name"},
     {"[cleanup]\nkeep = a\001b\n", ":8: holds a control character"},
     {"[cleanup]\nkeep = a\xff\n", ":8: not UTF-8"},
@@ -211,6 +223,14 @@ static const struct {
      ":8: [daemon:e] url: \"ftp://x\" is not http://HOST[:PORT] or https://HOST[:PORT]"},
     {"[daemon:e]\nurl = http://\n",
      ":8: [daemon:e] url: \"http://\" is not http://HOST[:PORT] or https://HOST[:PORT]"},
+    {"[daemon:e]\nurl = ftp://example.org\n",
+     ":8: [daemon:e] url: \"ftp://example.org\" is not http://HOST[:PORT] or https://HOST[:PORT]"},
+    {"[daemon:e]\nurl = http:///x\n",
+     ":8: [daemon:e] url: \"http:///x\" is not http://HOST[:PORT] or https://HOST[:PORT]"},
+    {"[daemon:e]\nurl = https://:443\n",
+     ":8: [daemon:e] url: \"https://:443\" is not http://HOST[:PORT] or https://HOST[:PORT]"},
+    {"[daemon:e]\nurl = http://x y\n",
+     ":8: [daemon:e] url: a URL here has no user, no query and no fragment, and no white space"},
     {"[daemon:e]\nurl = http://u:p@x\n",
      ":8: [daemon:e] url: a URL here has no user, no query and no fragment, and no white space"},
     {"[daemon:e]\nurl = http://x?y\n",
@@ -240,6 +260,113 @@ test_mistakes(void **state)
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         assert_error(mistakes[i].more, mistakes[i].message);
     }
+}
+
+/* What somebody has to do, where it is told. */
+static const char *
+hint_of(const char *path)
+{
+    static struct err err;
+    struct conf *conf = NULL;
+
+    memset(&err, 0, sizeof err);
+    assert_false(conf_load(path, &conf, &err));
+    return err.hint;
+}
+
+static void
+assert_hint(const char *more, const char *hint)
+{
+    char *text = complete(more);
+
+    write_text(file_path, text, 0600);
+    mem_free(text);
+    assert_string_equal(hint_of(file_path), hint);
+}
+
+static void
+test_hints(void **state)
+{
+    (void)state;
+    assert_hint("grace_hours = 1\n", "it belongs in [cleanup]");
+    assert_hint("[run]\nurl = http://x\n", "it belongs in [daemon:NAME]");
+    assert_hint("[run]\nport = 1\n", "'harpsweep help settings' lists all options");
+    assert_string_equal(hint_of("/nowhere/harpsweep.ini"),
+                        "'harpsweep setup' writes one; -c FILE or $HARPSWEEP_CONFIG names another");
+}
+
+/* As --help tells them. */
+static void
+test_what_is_allowed(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *allowed;
+    } cases[] = {
+        {"conninfo", ""},
+        {"enabled", "yes or no"},
+        {"keep", ""},
+        {"grace_hours", "0 to 720"},
+        {"soft_limit", "1s to 1d"},
+        {"hard_limit", "2s to 25h"},
+        {"lease", "35s to 1h"},
+        {"url", "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]"},
+        {"docker_engine_port", "1 to 65535"},
+    };
+    size_t found = 0;
+
+    (void)state;
+    for (size_t i = 0; conf_option_at(i) != NULL; i++) {
+        for (size_t j = 0; j < sizeof cases / sizeof *cases; j++) {
+            char allowed[80] = "x";
+
+            if (strcmp(conf_option_at(i)->name, cases[j].name) == 0) {
+                assert_string_equal(conf_option_allowed(conf_option_at(i), allowed, sizeof allowed),
+                                    cases[j].allowed);
+                found++;
+            }
+        }
+    }
+    assert_int_equal(found, sizeof cases / sizeof *cases);
+}
+
+/* Nextcloud's table may hold what no file can. */
+static void
+test_urls_from_elsewhere(void **state)
+{
+    static const char *const bad[] = {"http://x\x7f", "http://x\x01", "http://x\xc3\xa9",
+                                      "http://x\ny"};
+    struct err err;
+    char *url = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(conf_parse_url(bad[i], &url, &err));
+        assert_null(url);
+    }
+    assert_true(conf_parse_url("https://x~y:1/z//", &url, &err));
+    assert_string_equal(url, "https://x~y:1/z");
+    mem_free(url);
+}
+
+static void
+test_certificates_for_one_and_for_all(void **state)
+{
+    char *text = mem_printf("[database]\nconninfo = dbname=x\n[harp]\nshared_key_file = %s\n"
+                            "ca_file = %s\n[daemon:d]\nurl = https://x\n"
+                            "[daemon:e]\nurl = https://y\nca_file = /dev/null\n",
+                            key_path, key_path);
+    struct conf *conf = NULL;
+    struct err err;
+
+    (void)state;
+    write_text(file_path, text, 0600);
+    mem_free(text);
+    assert_true(conf_load(file_path, &conf, &err));
+    assert_string_equal(conf_find_daemon(conf, "d")->ca_file, key_path);
+    assert_string_equal(conf_find_daemon(conf, "e")->ca_file, "/dev/null");
+    conf_free(conf);
+    conf_free(NULL);
 }
 
 static void
@@ -299,8 +426,23 @@ test_whole_files(void **state)
     mem_free(text);
     assert_false(conf_load(folder, &conf, &err));
     assert_string_equal(err.text + strlen(folder), ": is a folder");
+    assert_false(conf_load("/dev/null", &conf, &err));
+    assert_string_equal(err.text, "/dev/null: not a regular file");
+    text = complete("");
+    write_text(file_path, text, 0602);
+    assert_false(conf_load(file_path, &conf, &err));
+    assert_string_equal(err.text + strlen(file_path), ": anybody can change it (mode 602)");
+    mem_free(text);
+    text =
+        mem_printf("\n\n[database]\nconninfo = dbname=x\n[harp]\nshared_key_file = %s\n", key_path);
+    assert_string_equal(error_of(text), "");
+    mem_free(text);
     assert_false(conf_load("/nowhere/harpsweep.ini", &conf, &err));
     assert_string_equal(err.text, "/nowhere/harpsweep.ini: No such file or directory");
+    /* The last line needs no end. */
+    text = mem_printf("[database]\nconninfo = dbname=x\n[harp]\nshared_key_file = %s", key_path);
+    assert_string_equal(error_of(text), "");
+    mem_free(text);
     /* A byte order mark and CRLF are how a Windows editor leaves a file. */
     text = mem_printf("\xef\xbb\xbf[database]\r\nconninfo = dbname=x\r\n[harp]\r\nshared_key_file "
                       "= %s\r\n[daemon:d]\r\nurl = http://x\r\n",
@@ -326,7 +468,10 @@ test_a_file_without_permission(void **state)
         struct err err;
         bool loaded = (getuid() == 0 && setuid(65534) != 0) || conf_load(file_path, &conf, &err);
 
-        _exit(!loaded && strstr(err.text, ": Permission denied") != NULL ? 0 : 1);
+        _exit(!loaded && strstr(err.text, ": Permission denied") != NULL &&
+                      strstr(err.hint, "sudo -u harpsweep") != NULL
+                  ? 0
+                  : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
@@ -337,9 +482,10 @@ test_a_file_without_permission(void **state)
 static void
 test_a_password_needs_a_closed_file(void **state)
 {
-    static const char *const with[] = {"host=x password=p",  "postgresql://u:p@h/x",
-                                       "password = 'p w'",   "postgresql://h/x?password=p",
-                                       "host=x\tpassword=p", "host=x sslpassword=p"};
+    static const char *const with[] = {"host=x password=p",       "postgresql://u:p@h/x",
+                                       "password = 'p w'",        "postgresql://h/x?password=p",
+                                       "host=x\tpassword=p",      "host=x sslpassword=p",
+                                       "postgresql://u:p@h/x?a=b"};
     static const char *const without[] = {"host=x passfile=/x", "postgresql://u@h:5432/x",
                                           "dbname=password"};
     struct conf *conf = NULL;
@@ -367,10 +513,57 @@ test_a_password_needs_a_closed_file(void **state)
     }
 }
 
+/* The value of an option as it is shown; of the daemon if it is one of its options. */
+static void
+assert_shown(const struct conf *conf, const char *section, const char *name, const char *shown)
+{
+    bool daemon = strcmp(section, "daemon:NAME") == 0;
+
+    for (size_t i = 0; i < conf_option_count(); i++) {
+        struct conf_option_text option = conf_option_text(i);
+
+        if (strcmp(option.section, section) == 0 && strcmp(option.name, name) == 0) {
+            char *value = conf_option_value(conf, daemon ? &conf->daemons[0] : NULL, i);
+
+            assert_string_equal(value, shown);
+            mem_free(value);
+            return;
+        }
+    }
+    fail_msg("[%s] %s", section, name);
+}
+
+static void
+test_shown_values(void **state)
+{
+    struct conf *conf =
+        load("docker_engine_port = 24001\n[cleanup]\nenabled = no\ngrace_hours = 5\nkeep = a/*\n"
+             "keep = b\n[run]\nsoft_limit = 120s\nhard_limit = 1000s\n");
+
+    (void)state;
+    assert_shown(conf, "database", "conninfo", "dbname=x");
+    assert_shown(conf, "database", "table_prefix", "oc_");
+    assert_shown(conf, "cleanup", "enabled", "no");
+    assert_shown(conf, "cleanup", "verify", "yes");
+    assert_shown(conf, "cleanup", "grace_hours", "5");
+    assert_shown(conf, "cleanup", "keep", "a/*, b");
+    assert_shown(conf, "run", "soft_limit", "2m");
+    assert_shown(conf, "run", "hard_limit", "1000s");
+    assert_shown(conf, "run", "metrics_file", "");
+    assert_shown(conf, "harp", "shared_key_file", key_path);
+    assert_shown(conf, "daemon:NAME", "url", "http://localhost:8780");
+    assert_shown(conf, "daemon:NAME", "docker_engine_port", "24001");
+    conf_free(conf);
+    conf = load("");
+    assert_shown(conf, "cleanup", "keep", "");
+    assert_shown(conf, "daemon:NAME", "docker_engine_port", "");
+    conf_free(conf);
+}
+
 static void
 assert_key_error(const char *key, mode_t mode, const char *message)
 {
-    char *text = complete("");
+    char *text = complete("[cleanup]\nverify = no\n");
     const char *error;
 
     assert_int_equal(unlink(key_path), 0);
@@ -433,10 +626,16 @@ test_shown_values_hide_passwords(void **state)
         {"sslkey=/k sslpassword=geheim dbname=y", "sslkey=/k sslpassword=*** dbname=y"},
         {"password=ge\\ heim dbname=y", "password=*** dbname=y"},
         {"password='it\\'s geheim' options='-c x=y'", "password=*** options='-c x=y'"},
+        {"password=\\ heim dbname=y", "password=*** dbname=y"},
+        {"password=geheim\\", "password=***"},
+        {"dbname=y password=", "dbname=y password=***"},
         {"user='a''b'password=geheim", "user='a''b'password=***"},
         /* libpq refuses these, but they are shown. */
         {"password=ge heim dbname=y", "password=***"},
         {"password='geheim", "password=***"},
+        {"dbname=y host", "dbname=y host"},
+        {"postgresql://h?password=geheim", "postgresql://h?password=***"},
+        {"postgresql://h/x?password&a=b", "postgresql://h/x?password&a=b"},
         {"postgresql://u:ge?heim@h/x?user=y", "postgresql://u:***@h/x?user=y"},
         {"postgres://u@h/x?a=b&%70assword=geheim&c", "postgres://u@h/x?a=b&%70assword=***&c"},
         {"postgresql://u:a@h/x?sslpassword=b&password=c",
@@ -537,11 +736,16 @@ main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_what_is_allowed),
+        cmocka_unit_test(test_urls_from_elsewhere),
+        cmocka_unit_test(test_certificates_for_one_and_for_all),
         cmocka_unit_test(test_a_line_or_section_that_inih_would_cut),
         cmocka_unit_test(test_whole_files),
         cmocka_unit_test(test_a_file_without_permission),
         cmocka_unit_test(test_a_password_needs_a_closed_file),
         cmocka_unit_test(test_key_files),
+        cmocka_unit_test(test_shown_values),
         cmocka_unit_test(test_shown_values_hide_passwords),
         cmocka_unit_test(test_the_sample_tells_every_option_and_its_default),
         cmocka_unit_test(test_the_sample_is_taken),

@@ -102,6 +102,35 @@ a_length_beyond_all(void **state)
     expect_too_large("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\n", "aaaaaaaa");
 }
 
+/* Of these libcurl makes an answer of unknown length, and the end of the connection would be its.
+ */
+static void
+a_length_that_no_number_holds(void **state)
+{
+    static const char *const lengths[] = {
+        "Content-Length: 9223372036854775808",
+        "content-length:\t+00099999999999999999999",
+        "CONTENT-LENGTH: 1000000000000000000",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *reply = mem_printf("HTTP/1.1 200 OK\r\n%s\r\n\r\n{}", lengths[i]);
+
+        server.reply_count = 0;
+        tiny_say(&server, reply, TINY_CLOSE);
+        assert_int_equal(client_ask(&client, &server).transport, HTTP_TOO_LARGE);
+        mem_free(reply);
+    }
+    /* Zeros do not make a number larger, and other headers have numbers of their own. */
+    server.reply_count = 0;
+    tiny_say(&server,
+             "HTTP/1.1 200 OK\r\nX-Content-Length: 9999999999999999999\r\n"
+             "Content-Length: 0000000000000000000000002\r\n\r\n{}",
+             TINY_CLOSE);
+    assert_string_equal(client_ask(&client, &server).body, "{}");
+}
+
 static void
 headers_without_end(void **state)
 {
@@ -129,9 +158,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(as_large_as_allowed),   TEST(a_body_without_end),  TEST(chunks_without_end),
-        TEST(a_length_beyond_all),   TEST(headers_without_end), TEST(one_header_without_end),
-        TEST(continues_without_end),
+        TEST(as_large_as_allowed),   TEST(a_body_without_end),
+        TEST(chunks_without_end),    TEST(a_length_beyond_all),
+        TEST(headers_without_end),   TEST(one_header_without_end),
+        TEST(continues_without_end), TEST(a_length_that_no_number_holds),
     };
 
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);

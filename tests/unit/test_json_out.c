@@ -57,6 +57,26 @@ test_nesting(void **state)
                "  \"after\": \"x\"\n}\n");
 }
 
+/* Deeper than anything of ours: no memory is touched that is not its own. */
+static void
+test_too_deep(void **state)
+{
+    struct json_out json;
+
+    (void)state;
+    begin(&json);
+    for (int i = 0; i < JSON_OUT_DEPTH + 2; i++) {
+        json_out_open_array(&json, NULL);
+        assert_in_range(json.depth, 1, JSON_OUT_DEPTH);
+    }
+    for (int i = 0; i < JSON_OUT_DEPTH + 2; i++) {
+        json_out_close_array(&json);
+        assert_in_range(json.depth, 0, JSON_OUT_DEPTH);
+    }
+    (void)fclose(json.file);
+    free(written);
+}
+
 static void
 assert_text(const char *text, const char *expected)
 {
@@ -83,6 +103,9 @@ test_texts(void **state)
                 "b\xc0\xaf",
                 "\"a\\ufffdb\\ufffd\\ufffd\"");
     begin(&json);
+    json_out_text_or_null(&json, NULL, NULL);
+    end(&json, "null");
+    begin(&json);
     json_out_text_or_null(&json, NULL, "");
     end(&json, "null");
     begin(&json);
@@ -95,6 +118,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nesting),
+        cmocka_unit_test(test_too_deep),
         cmocka_unit_test(test_texts),
     };
 

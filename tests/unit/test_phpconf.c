@@ -111,6 +111,14 @@ test_other_ways_of_php(void **state)
     assert_string_equal(conf.dbname, "last");
     assert_null(conf.dbhost);
     phpconf_close(&conf);
+    assert_true(read_text(BEGIN
+                          "'dbname' => 'a', 'more' => array('dbname' => 'b', 'c' => ['d' => 1]),\n"
+                          "'dbuser' => 'o\\n\\e',\n'dbport' => 5433,\n);\n",
+                          &conf, &err));
+    assert_string_equal(conf.dbname, "a");
+    assert_string_equal(conf.dbuser, "o\\n\\e"); /* in single quotes no escape */
+    assert_string_equal(conf.dbport, "5433");
+    phpconf_close(&conf);
     assert_true(read_text("<?php\n$CONFIG = ARRAY();", &conf, &err));
     assert_null(conf.dbname);
     phpconf_close(&conf);
@@ -126,6 +134,10 @@ test_what_is_computed_is_refused(void **state)
            "a comma or the array's end is missing, but here stands '.'");
     refuse(BEGIN "'dbhost' => \"$host\",\n);", 3,
            "a text with a variable in it is not read, but here stands '$host'");
+    refuse(BEGIN "'dbhost' => \"{$host}\",\n);", 3,
+           "a text with a variable in it is not read, but here stands '{'");
+    refuse(BEGIN "=> 'x',\n);", 3,
+           "a value is a text, a number, true, false, null or an array, but here stands '='");
     refuse(BEGIN "'dbhost' => \"a\\n\",\n);", 3,
            "this escape in a text is not read, but here stands '\\'");
     refuse(BEGIN "'dbhost' => $host,\n);", 3,
@@ -156,6 +168,34 @@ test_what_is_damaged_is_refused(void **state)
     refuse(BEGIN "'dbname' => 'x'];", 3,
            "a comma or the array's end is missing, but here stands ']'");
     refuse("<?php\n$CONFIG = 7;", 2, "$CONFIG is an array, but here stands '7'");
+    refuse("<?php\n$CONFIG = ;", 2, "$CONFIG is an array, but here stands ';'");
+    refuse("<?php\n$CONFIG = \x7f;", 2, "$CONFIG is an array, but here stands '?'");
+    refuse("<?php\n$CONFIG = \xc3\xa9;", 2, "$CONFIG is an array, but here stands '?'");
+    refuse("<?php\n$CONFIG = ('x');", 2, "$CONFIG is an array, but here stands '('");
+    refuse("<?php\n$CONFIG = array {};", 2, "$CONFIG is an array, but here stands '{'");
+    refuse("<?php\n= array();", 2,
+           "the only statement is '$CONFIG = array (...);', but here stands '='");
+    refuse("<?php\n$CONFIG array();", 2,
+           "the only statement is '$CONFIG = array (...);', but here stands 'array'");
+    refuse("<?php\n$CONFIG = abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrst;", 2,
+           "$CONFIG is an array, but here stands 'abcdefghijklmnopqrstuvwxyzabcdefghijklmn'");
+    refuse(BEGIN "'list' => array {},\n);", 3, "'(' is missing, but here stands '{'");
+    refuse(BEGIN "'port' => -,\n);", 3,
+           "a value is a text, a number, true, false, null or an array, but here stands '-'");
+    refuse(BEGIN "'ratio' => 1.,\n);", 3,
+           "a value is a text, a number, true, false, null or an array, but here stands '1'");
+}
+
+static void
+test_lines_are_counted_in_texts_and_comments(void **state)
+{
+    (void)state;
+    refuse("<?php /* one\ntwo\n*/ # three\n// four\n$CONFIG = 7;", 5,
+           "$CONFIG is an array, but here stands '7'");
+    refuse(BEGIN "'dbname' => 'one\ntwo', 'dbhost' => x,\n);", 4,
+           "a value is a text, a number, true, false, null or an array, but here stands 'x'");
+    refuse("<?php\n/* one\ntwo", 3,
+           "the only statement is '$CONFIG = array (...);', but the file ends");
 }
 
 static void
@@ -181,6 +221,8 @@ test_files(void **state)
     assert_string_equal(err.text, "/nowhere/config.php: No such file or directory");
     assert_false(phpconf_open("/proc", &conf, &err));
     assert_string_equal(err.text, "/proc/config/config.php: No such file or directory");
+    assert_false(phpconf_open("/nowhere/config.php", &conf, &err));
+    assert_string_equal(err.text, "/nowhere/config.php: No such file or directory");
     assert_false(phpconf_open("/dev/zero", &conf, &err));
     assert_string_equal(err.text, "/dev/zero: this is no config.php: it is larger than a megabyte");
 }
@@ -214,6 +256,7 @@ test_where_the_database_is(void **state)
     assert_conninfo("/run/postgresql:5433", NULL, "host='/run/postgresql' port='5433' dbname='nc'");
     assert_conninfo("localhost:/run/postgresql", NULL, "host='/run/postgresql' dbname='nc'");
     assert_conninfo("[::1]:5433", NULL, "host='::1' port='5433' dbname='nc'");
+    assert_conninfo("db:", "5", "host='db:' port='5' dbname='nc'");
     assert_conninfo("[::1]", NULL, "host='::1' dbname='nc'");
     assert_conninfo("it's", NULL, "host='it\\'s' dbname='nc'");
 }
@@ -229,6 +272,9 @@ test_other_databases(void **state)
     assert_false(phpconf_conninfo(&conf, &conninfo, &err));
     assert_string_equal(err.text, "this Nextcloud's dbtype is 'mysql'; harpsweep needs PostgreSQL");
     phpconf_close(&conf);
+    assert_false(phpconf_conninfo(&conf, &conninfo, &err)); /* Nextcloud's default */
+    assert_string_equal(err.text,
+                        "this Nextcloud's dbtype is 'sqlite3'; harpsweep needs PostgreSQL");
     conf.dbtype = mem_strdup("pgsql");
     assert_false(phpconf_conninfo(&conf, &conninfo, &err));
     assert_string_equal(err.text, "config.php has no dbname");
@@ -244,6 +290,7 @@ main(void)
         cmocka_unit_test(test_other_ways_of_php),
         cmocka_unit_test(test_what_is_computed_is_refused),
         cmocka_unit_test(test_what_is_damaged_is_refused),
+        cmocka_unit_test(test_lines_are_counted_in_texts_and_comments),
         cmocka_unit_test(test_arrays_in_arrays_have_an_end),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_where_the_database_is),
