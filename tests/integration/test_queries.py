@@ -6,23 +6,18 @@ tempted. None may read the table from end to end.
 """
 
 import json
-import pathlib
 import re
 import uuid
 
 import pytest
 
+from harness.queries import QUERIES, execute, literal, text_of
 from harness.rows import SCHEMA_VERSION, claim, expire, in_thread, job, one, schedule, wait_until_blocked
 
-QUERIES = sorted((pathlib.Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))
 HISTORY = 50_000
 QUEUE = 20_000
 YOUNG = 8_000
 TOKEN = str(uuid.UUID(int=7))
-
-
-def text_of(name):
-    return (QUERIES[0].parent / f"{name}.sql").read_text()
 
 
 def statement(name):
@@ -76,27 +71,6 @@ def filled(request, connection):
         )
     connection.execute("vacuum (analyze) harpsweep.job")
     return connection
-
-
-def literal(value):
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, list):
-        return "'{" + ",".join("null" if item is None else str(item) for item in value) + "}'"
-    return "'" + value + "'"
-
-
-def execute(connection, name, *arguments):
-    """What a run gets, as rows."""
-    connection.execute(f"prepare {name}_q as {text_of(name)}")
-    try:
-        return connection.execute(f"execute {name}_q ({', '.join(map(literal, arguments))})").fetchall()
-    finally:
-        connection.execute(f"deallocate {name}_q")
 
 
 def explain(connection, name, *arguments):

@@ -1,0 +1,362 @@
+"""Each condition of what harpsweep makes of Nextcloud's tables, with a second app, daemon or job beside the one that it is
+about: what speaks against one must not be said of the other."""
+
+# pylint: disable=missing-function-docstring
+
+import pytest
+
+from harness.nextcloud import Nextcloud
+from harness.rows import claim, expire, finish, job, one
+from harness.watch import (DAEMON, MINE, NEXT_DEPLOY, REF, beside, deploy, deploy_and_observe, failures, held, image, jobs, make_job,
+                           observe, redeploy, rows)
+
+
+@pytest.fixture(autouse=True)
+def daemons(nextcloud):
+    """Two engines."""
+    nextcloud.add_daemon()
+    nextcloud.add_daemon("second", host="elsewhere:8780")
+
+
+def held_both(connection, *numbers, keep_previous=0):
+    """The reasons of several jobs, which are asked for in one call as a run does it."""
+    found = dict(rows(connection, "select id, reason from harpsweep.held(%s::bigint[], '{}', %s, true, false)",
+                      list(numbers), keep_previous))
+    return [found.get(number) for number in numbers]
+
+
+class TestHeldTogether:
+    """One job is held; the other, on the other engine, is not, and the other way round."""
+
+    @pytest.fixture
+    def pair(self, watched):
+        return make_job(watched, "app"), make_job(watched, "app", "second", "r/other:1", image(9))
+
+    @pytest.mark.parametrize("where", [0, 1])
+    def test_a_deploy(self, watched, nextcloud, pair, where):
+        nextcloud.insert_app("busy", [DAEMON, "second"][where])
+        found = held_both(watched, *pair)
+        assert found[where].startswith("deploy of app busy running") and found[1 - where] is None
+        assert rows(watched, "select id, appid from harpsweep.deploys_beside(%s::bigint[])", list(pair)) == [(pair[where], "busy")]
+        assert beside(watched, pair[1 - where]) == []
+
+    @pytest.mark.parametrize("where", [0, 1])
+    def test_a_failed_deploy(self, watched, nextcloud, pair, where):
+        nextcloud.insert_app("app", [DAEMON, "second"][where], when=NEXT_DEPLOY)
+        nextcloud.set_status("app", error="no space")
+        found = held_both(watched, *pair)
+        assert found[where].startswith("the last deploy of app app failed") and found[1 - where] is None
+
+    @pytest.mark.parametrize("where", [0, 1])
+    def test_an_app_that_was_not_seen(self, watched, nextcloud, pair, where):
+        deploy(nextcloud, "late", [DAEMON, "second"][where])
+        found = held_both(watched, *pair)
+        assert found[where].startswith("app late was deployed on this engine") and found[1 - where] is None
+
+    def test_an_app_that_uses_it(self, watched, nextcloud, pair):
+        """The same image, on either engine."""
+        second = make_job(watched, "gone", "second")
+        deploy_and_observe(nextcloud, watched, "user", "r/user:1", MINE)
+        assert held_both(watched, pair[0], second) == ["app user uses this image", None]
+
+    def test_images_before_its_own(self, watched, nextcloud):
+        """Each app has its own, and what it runs now is none of them; nor is what another app runs a reason."""
+        made = []
+        for n, appid in ((10, "a"), (20, "b")):
+            deploy_and_observe(nextcloud, watched, appid, f"r/{appid}:1", image(n))
+            redeploy(nextcloud, appid)
+            made.append(observe(watched, appid, f"r/{appid}:2", image(n + 1))[1])
+            redeploy(nextcloud, appid, NEXT_DEPLOY + 1)
+            made.append(observe(watched, appid, f"r/{appid}:3", image(n + 2))[1])
+        kept = ["one of the 1 images of app {} before its own that keep_previous keeps".format(appid) for appid in "ab"]
+        assert held_both(watched, *made, keep_previous=1) == [None, kept[0], None, kept[1]]
+        assert held_both(watched, *made) == [None] * 4
+
+    def test_images_of_an_app_that_is_elsewhere(self, watched, nextcloud):
+        """That another app is on the engine does not make it this app's."""
+        deploy_and_observe(nextcloud, watched, "app", "r/app:1", image(1))
+        redeploy(nextcloud, "app")
+        _, number = observe(watched, "app", "r/app:2", image(2))
+        deploy_and_observe(nextcloud, watched, "other", "r/x:1", image(7))
+        assert held(watched, number, keep_previous=1) is not None
+        nextcloud.run("update {ex_apps} set daemon_config_name = 'second' where appid = 'app'")
+        observe(watched, "app", "r/app:2", image(2))
+        assert held(watched, number, keep_previous=1) is None
+        beside_it = make_job(watched, "app", "second", "r/x:9", image(9))
+        assert held_both(watched, number, beside_it, keep_previous=1) == [None, None]
+
+    def test_without_an_id(self, watched, nextcloud):
+        """An image before whose ID nobody knows is none of those that are counted."""
+        deploy(nextcloud, "app")
+        observe(watched, "app", "r/app:1", image(1))
+        redeploy(nextcloud, "app")
+        _, number = observe(watched, "app", "r/app:2", None)
+        redeploy(nextcloud, "app", NEXT_DEPLOY + 1)
+        observe(watched, "app", "r/app:3", image(3))
+        assert held(watched, number, keep_previous=1) is not None
+        assert held(watched, number) is None
+
+
+def test_a_grace_that_ends_at_this_very_moment_holds_no_other_job(watched):
+    number, other = make_job(watched), make_job(watched, "other", ref="r/another:1", grace_hours=24)
+    with watched.transaction():
+        watched.execute("update harpsweep.job set not_before = now() + interval '1 us', next_at = 'infinity' where id = %s", [other])
+        assert held(watched, number) is not None
+        watched.execute("update harpsweep.job set not_before = now() where id = %s", [other])
+        assert held(watched, number) is None
+
+
+def test_a_pause_that_ends_at_this_very_moment(watched):
+    with watched.transaction():
+        watched.execute("insert into harpsweep.daemon (daemon, stop, stopped_since, paused_until) values"
+                        " (%s, 'unauthorized', now(), now()), ('second', 'unauthorized', now(), now() + interval '1 us')", [DAEMON])
+        assert rows(watched, "select name, paused, stop from harpsweep.news() where kind = 'daemon' order by 1") == [
+            (DAEMON, False, "unauthorized"), ("second", True, "unauthorized")]
+
+
+class TestGone:
+    def test_one_of_two_apps(self, watched, nextcloud):
+        deploy_and_observe(nextcloud, watched, "app", "r/app:1", image(1))
+        deploy_and_observe(nextcloud, watched, "stays", "r/stays:1", image(2))
+        redeploy(nextcloud, "app")
+        observe(watched, "app", "r/app:2", image(3))
+        nextcloud.delete_app("app")
+        assert rows(watched, "select appid, image_ref, superseded_by from harpsweep.exapp_image order by id") == [
+            ("app", "r/app:1", "update"), ("stays", "r/stays:1", None), ("app", "r/app:2", "uninstall")]
+        assert jobs(watched, "appid", "image_ref", "event") == [("app", "r/app:1", "update"), ("app", "r/app:2", "uninstall")]
+
+    def test_on_a_daemon_without_harp(self, watched, nextcloud):
+        """What was never seen is unsupported there; what was seen is a job all the same."""
+        nextcloud.add_daemon("manual", deploy_id="manual-install")
+        deploy(nextcloud, "unseen", "manual")
+        nextcloud.delete_app("unseen")
+        assert jobs(watched, "appid", "state::text", "hold_reason") == [
+            ("unseen", "unsupported", "daemon manual deploys by manual-install, not with Docker")]
+        deploy_and_observe(nextcloud, watched, "seen")
+        nextcloud.run("update {ex_apps_daemons} set deploy_config = '{{}}' where name = %s", DAEMON)
+        nextcloud.delete_app("seen")
+        assert jobs(watched, "appid", "state::text", "image_ref")[1:] == [("seen", "new", REF)]
+
+    @pytest.mark.parametrize("again", [False, True])
+    def test_before_its_last_deploy_was_seen(self, watched, nextcloud, again):
+        deploy_and_observe(nextcloud, watched, "app")
+        if again:
+            redeploy(nextcloud, "app")
+        nextcloud.delete_app("app")
+        assert jobs(watched, "state::text") == [("new",), ("no_ref",)][: 1 + again]
+        if again:
+            assert jobs(watched, "hold_reason")[1][0].startswith("the app was removed before the image of its last deploy was seen")
+
+    def test_before_it_was_ever_seen(self, watched, nextcloud):
+        deploy(nextcloud, "app")
+        nextcloud.delete_app("app")
+        assert jobs(watched, "state::text") == [("no_ref",)]
+        assert jobs(watched, "hold_reason")[0][0].startswith("the app was removed before its image was ever seen")
+
+
+class TestDeployEnds:
+    def test_of_one_of_two_apps(self, watched, nextcloud):
+        for n, appid in enumerate(("app", "other"), 1):
+            deploy_and_observe(nextcloud, watched, appid, f"r/{appid}:1", image(n))
+        redeploy(nextcloud, "app")
+        observe(watched, "app", "r/app:2", image(3))
+        redeploy(nextcloud, "app", NEXT_DEPLOY + 1)
+        assert rows(watched, "select appid, deployed_at is not null, superseded_at is not null from harpsweep.exapp_image"
+                             " order by id") == [("app", True, True), ("other", False, False), ("app", True, False)]
+        before = rows(watched, "select deployed_at from harpsweep.exapp_image order by id")
+        nextcloud.set_status("app", init=50)
+        assert rows(watched, "select deployed_at from harpsweep.exapp_image order by id") == before
+
+    def test_only_what_is_new(self, watched, nextcloud):
+        """No other change of the status is the end of a deploy."""
+        deploy_and_observe(nextcloud, watched, "app")
+        nextcloud.begin_update("app", "2.0.0")
+        nextcloud.begin_deploy("app", when=NEXT_DEPLOY)
+        nextcloud.deploy_progress("app", 99)
+        assert one(watched, "select deployed_at from harpsweep.exapp_image") is None
+        nextcloud.deploy_progress("app", 100)
+        assert one(watched, "select deployed_at from harpsweep.exapp_image") is not None
+
+
+class TestDaemon:
+    """Its end and its move: of its own open jobs alone, and without what is not its business."""
+
+    @staticmethod
+    def columns(connection, number):
+        row = job(connection, number)
+        return row["state"], row["host"], row["next_at"] == row["not_before"]
+
+    @pytest.fixture
+    def open_jobs(self, watched):
+        watched.execute("set timezone = 'UTC'")
+        mine = make_job(watched, grace_hours=24)
+        other = make_job(watched, "gone", "second", grace_hours=24)
+        final = make_job(watched, ref="r/final:1", image_id=image(8))
+        finish(watched, final, "in_use")
+        watched.execute("update harpsweep.job set host = null, protocol = null, docker_socket_port = null")
+        return mine, other, final
+
+    def test_that_moves(self, watched, nextcloud, open_jobs):
+        mine, other, final = open_jobs
+        before = [job(watched, number) for number in open_jobs]
+        nextcloud.move_daemon(DAEMON, "127.0.0.1:8780/")
+        assert [job(watched, number) for number in open_jobs] == before
+        nextcloud.move_daemon(DAEMON, "new")
+        assert {**before[0], "protocol": "http", "host": "127.0.0.1:8780", "docker_socket_port": 24000} == job(watched, mine)
+        assert [job(watched, number) for number in (other, final)] == before[1:]
+        nextcloud.move_daemon(DAEMON, "newer")
+        assert job(watched, mine)["host"] == "127.0.0.1:8780"
+
+    def test_that_goes(self, watched, nextcloud, open_jobs):
+        mine, other, final = open_jobs
+        claimed, kept = make_job(watched, ref="r/claimed:1", image_id=image(7)), make_job(watched, ref="r/kept:1", image_id=image(6))
+        claim(watched, claimed)
+        watched.execute("update harpsweep.job set state = 'new', choice = 'keep', not_before = null, grace_hours = null,"
+                        " next_at = '-infinity' where id = %s", [kept])
+        before = [job(watched, number) for number in (other, final, claimed, kept)]
+        nextcloud.delete_daemon(DAEMON)
+        row = job(watched, mine)
+        assert (row["state"], row["host"], row["choice"], row["grace_hours"]) == ("pending", "127.0.0.1:8780", "grace", 24)
+        assert one(watched, "select next_at <= now() and not_before <= now() from harpsweep.job where id = %s", mine)
+        assert [job(watched, number) for number in (other, final, claimed, kept)] == before
+        assert failures(watched) == []
+
+
+class TestObservedBeside:
+    def test_a_daemon_without_its_row(self, watched, nextcloud):
+        """Of two daemons the app's own counts."""
+        deploy(nextcloud, "app", "second")
+        assert observe(watched, "app") == ("new", None)
+        assert rows(watched, "select daemon, host from harpsweep.exapp_image") == [("second", "elsewhere:8780")]
+
+    def test_an_older_observation(self, watched, nextcloud):
+        """What it ran before stays as it was."""
+        deploy_and_observe(nextcloud, watched, "other", "r/other:1", image(9))
+        deploy_and_observe(nextcloud, watched, "app", "r/app:1", image(1))
+        redeploy(nextcloud, "app")
+        observe(watched, "app", "r/app:2", image(2))
+        before = rows(watched, "select * from harpsweep.exapp_image where appid = 'other' or superseded_at is not null order by id")
+        redeploy(nextcloud, "app", NEXT_DEPLOY + 1)
+        assert observe(watched, "app", "r/app:2", image(2)) == ("same", None)
+        assert rows(watched, "select * from harpsweep.exapp_image where appid = 'other' or superseded_at is not null"
+                             " order by id") == before
+        redeploy(nextcloud, "app", NEXT_DEPLOY + 2)
+        assert observe(watched, "app", "r/app:3", image(3))[0] == "update"
+        assert rows(watched, "select * from harpsweep.exapp_image where appid = 'other' or image_ref = 'r/app:1'"
+                             " order by id") == before
+
+
+class TestAppapiJobs:
+    """AppAPI cleans up by itself: what it queues, cancels and runs."""
+
+    @pytest.fixture(autouse=True)
+    def noting(self, watched):
+        watched.execute("update harpsweep.nextcloud set notes_jobs = true")
+        yield
+        watched.execute("update harpsweep.nextcloud set notes_jobs = false")
+
+    @staticmethod
+    def note(connection, number=7, daemon=DAEMON, ref=REF, appid="app", due="now() + interval '5 h'"):
+        connection.execute(f"select harpsweep.note_appapi_job(%s, %s::json, {due})", [number, Nextcloud.argument(daemon, ref, appid)])
+
+    @staticmethod
+    def gone(connection, number=7, daemon=DAEMON, has_run=False):
+        connection.execute("select harpsweep.appapi_job_gone(%s, %s::json, %s)", [number, Nextcloud.argument(daemon, REF, "app"), has_run])
+
+    def test_an_image_that_was_seen(self, watched, nextcloud):
+        """Of that app, on that daemon, by that name; the last one, where there were several."""
+        for n, (appid, daemon) in enumerate((("other", DAEMON), ("app", "second")), 5):
+            deploy_and_observe(nextcloud, watched, appid, REF, image(n), daemon=daemon)
+        nextcloud.run("update {ex_apps} set daemon_config_name = %s where appid = 'app'", DAEMON)
+        redeploy(nextcloud, "app")
+        assert observe(watched, "app", "r/app:2", image(1))[0] == "update"
+        self.note(watched, ref="r/app:2")
+        self.note(watched, 8, ref=REF)
+        assert jobs(watched, "image_ref", "image_id", "event", "state::text", "oc_job_id") == [
+            ("r/app:2", image(1), "update", "pending", 7), (REF, None, "update", "pending", 8)]
+
+    def test_of_an_app_that_is_gone(self, watched, nextcloud):
+        """And one whose deploy is not complete; another app says nothing of it."""
+        deploy_and_observe(nextcloud, watched, "other")
+        self.note(watched)
+        nextcloud.insert_app("app")
+        self.note(watched, 8, ref="r/x:1")
+        assert jobs(watched, "event") == [("uninstall",), ("uninstall",)]
+
+    def test_one_that_has_a_job(self, watched):
+        """The open one for that image on that daemon, and none of the others."""
+        final = make_job(watched, ref=REF, image_id=image(1))
+        finish(watched, final, "in_use")
+        numbers = [make_job(watched, ref=REF, image_id=image(1)), make_job(watched, daemon="second", ref=REF, image_id=image(1)),
+                   make_job(watched, ref="r/other:1")]
+        before = jobs(watched, "*")
+        self.note(watched)
+        assert jobs(watched, "oc_job_id") == [(None,), (7,), (None,), (None,)]
+        after = jobs(watched, "*")
+        assert [after[0], *after[2:]] == [before[0], *before[2:]]
+        assert job(watched, numbers[0])["state"] == "pending"
+
+    @pytest.mark.parametrize("has_run", [False, True])
+    def test_its_end(self, watched, has_run):
+        self.note(watched)
+        self.note(watched, 8, ref="r/other:1")
+        self.note(watched, 7, daemon="second")
+        claimed = make_job(watched, ref="r/claimed:1", image_id=image(3))
+        claim(watched, claimed)
+        watched.execute("update harpsweep.job set oc_job_id = 7 where id = %s", [claimed])
+        before = jobs(watched, "*")
+        self.gone(watched, has_run=has_run)
+        after = jobs(watched, "*")
+        assert after[1:3] == before[1:3]
+        assert jobs(watched, "state::text")[0] == ("pending" if has_run else "cancelled",)
+        assert (after[3] == before[3]) == has_run
+        if has_run:
+            assert one(watched, "select next_at < now() + interval '6 min' from harpsweep.job order by id limit 1")
+
+    def test_of_a_class_of_its_own(self, watched, nextcloud):
+        watched.execute("create trigger noting after insert or update or delete on oc_jobs for each row"
+                        " execute function harpsweep.on_appapi_job()")
+        try:
+            nextcloud.queue_cleanup("app", REF)
+            nextcloud.run("insert into {jobs} (class, argument, reserved_at) values ('Other', '[]', 0)")
+            nextcloud.run("update {jobs} set last_run = 1 where class = 'Other'")
+            nextcloud.run("delete from {jobs} where class = 'Other'")
+            assert (jobs(watched, "state::text"), failures(watched)) == ([("pending",)], [])
+            nextcloud.run("update {jobs} set reserved_at = 5, last_checked = 1")
+            assert one(watched, "select not_before > now() + interval '20 h' from harpsweep.job")
+            nextcloud.run("delete from {jobs}")
+            assert jobs(watched, "state::text", "hold_reason") == [
+                ("pending", "AppAPI ran its own job for the image; this one looks whether that worked")]
+            nextcloud.queue_cleanup("app", "r/other:1")
+            nextcloud.cancel_cleanup("app")
+            assert jobs(watched, "state::text")[1:] == [("cancelled",)]
+        finally:
+            watched.execute("drop trigger noting on oc_jobs")
+
+
+class TestState:
+    def test_what_is_counted(self, watched, nextcloud):
+        def state():
+            return watched.execute("select triggers, apps, unseen from harpsweep.nextcloud_state()").fetchone()
+
+        assert state() == (2, 0, 0)
+        deploy_and_observe(nextcloud, watched, "seen")
+        deploy(nextcloud, "unseen")
+        nextcloud.insert_app("begun")
+        nextcloud.add_daemon("manual", deploy_id="manual-install")
+        deploy(nextcloud, "elsewhere", "manual")
+        assert state() == (2, 3, 1)
+        watched.execute("alter table oc_ex_apps disable trigger harpsweep")
+        assert state() == (1, 3, 1)
+        watched.execute("alter table oc_ex_apps enable replica trigger harpsweep")
+        assert state() == (1, 3, 1)
+        watched.execute("alter table oc_ex_apps enable trigger harpsweep")
+        expire_nothing = make_job(watched)
+        expire(watched, expire_nothing)
+        assert state() == (2, 3, 1)
+
+
+def test_where_a_daemon_is(watched, nextcloud):
+    nextcloud.add_daemon("manual", deploy_id="manual-install")
+    assert [rows(watched, "select * from harpsweep.endpoint_of(%s)", name) for name in (DAEMON, "second", "manual", "x")] == [
+        [("http", "127.0.0.1:8780", 24000)], [("http", "elsewhere:8780", 24000)], [], []]
