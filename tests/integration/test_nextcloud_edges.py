@@ -6,7 +6,8 @@ about: what speaks against one must not be said of the other."""
 import pytest
 
 from harness.nextcloud import Nextcloud
-from harness.rows import claim, expire, finish, job, one
+from harness.queries import execute
+from harness.rows import SCHEMA_VERSION, claim, expire, finish, job, one
 from harness.watch import (DAEMON, MINE, NEXT_DEPLOY, REF, beside, deploy, deploy_and_observe, failures, held, image, jobs, make_job,
                            observe, redeploy, rows)
 
@@ -95,6 +96,36 @@ class TestHeldTogether:
         observe(watched, "app", "r/app:3", image(3))
         assert held(watched, number, keep_previous=1) is not None
         assert held(watched, number) is None
+
+
+    def test_in_the_answers_of_a_claim_and_of_a_confirmation(self, watched, nextcloud, pair):
+        """Each job gets its own."""
+        token = "00000000-0000-0000-0000-000000000007"
+        nextcloud.insert_app("busy", "second")
+        rows_of = execute(watched, "claim", [DAEMON, "second"], [9, 9], None, True, 24, token, "h:1", 120_000, 20, SCHEMA_VERSION,
+                          0, True, False, [None, None], [None, None])
+        found = {row[2]: row[13] for row in rows_of if row[0] == "job"}
+        assert len([row for row in rows_of if row[0] == "job"]) == 2
+        assert found[pair[0]] is None and found[pair[1]].startswith("deploy of app busy running")
+        asked = execute(watched, "confirm", [token] * 2, list(pair), [1, 1], [None, None], 0, True, False)
+        assert [row[:2] for row in asked] == [(pair[0], True), (pair[1], True)]
+        assert asked[0][2] is None and asked[1][2] == found[pair[1]]
+        shown = execute(watched, "plan", None, None, 24, 9, 99, 0, True, False)
+        assert {row[0]: row[11] for row in shown} == found and len(shown) == 2
+        told = execute(watched, "record", [token] * 2, list(pair), [1, 1], ["done"] * 2, ["removed"] * 2, [200] * 2, [5] * 2,
+                       ["r"] * 2, [3] * 2, [0] * 2, 24, 7, 20)
+        assert told == [(pair[0], "recorded", "removed", None), (pair[1], "recorded", "removed", "busy")]
+        assert job(watched, pair[0])["hold_reason"] == "r"
+        assert job(watched, pair[1])["hold_reason"].startswith("r; a deploy of app busy began on this engine")
+
+    @pytest.mark.parametrize("final,told", [("untagged", "busy"), ("absent", None)])
+    def test_a_deploy_beside_what_was_gone_already(self, watched, nextcloud, pair, final, told):
+        """Nothing was deleted then that it could have needed."""
+        claim(watched, pair[0])
+        token = str(job(watched, pair[0])["claim_token"])
+        nextcloud.insert_app("busy")
+        assert execute(watched, "record", [token], [pair[0]], [1], ["done"], [final], [200], [5], [None], [3], [0], 24, 7, 20) == [
+            (pair[0], "recorded", final, told)]
 
 
 def test_a_grace_that_ends_at_this_very_moment_holds_no_other_job(watched):

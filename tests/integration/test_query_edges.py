@@ -69,6 +69,7 @@ class TestClaim:
         asked, other = pending(rows_only), pending(rows_only, image="app:2")
         rows_only.execute("update harpsweep.job set choice = 'grace' where id = %s", [other])
         assert [row[:3] for row in claims(rows_only, enabled=False)] == [("job", "d", asked), ("upto", "d", asked)]
+        assert [row[:3] for row in claims(rows_only)] == [("job", "d", other), ("upto", "d", other)]
 
     def test_planning_leaves_all_others_alone(self, rows_only):
         later = pending(rows_only, at="now() + interval '5 h'")
@@ -108,9 +109,10 @@ class TestClaim:
 
     def test_behind_the_last_one(self, rows_only):
         first, second = pending(rows_only), pending(rows_only, "app:2")
+        due = job(rows_only, first)["next_at"]
         upto = claims(rows_only, slots=1)[-1]
         assert upto[:3] == ("upto", "d", first)
-        rows_only.execute("update harpsweep.job set state = 'pending', next_at = due_at")
+        rows_only.execute("update harpsweep.job set state = 'pending', next_at = %s where id = %s", [due, first])
         assert [row[:3] for row in claims(rows_only, after=(upto[-1], first))] == [("job", "d", second), ("upto", "d", second)]
         assert claims(rows_only, after=(upto[-1], second)) == []
 
@@ -125,6 +127,20 @@ class TestClaim:
             ("ended", "d", wished, None, "cancelled"), ("ended", "d", died, None, "failed")}
         assert [(job(rows_only, number)["lost_claims"], job(rows_only, number)["last_error"]) for number in (wished, died)] == [
             (0, "before"), (1, "claimed 1 times in a row without a result: the runs died")]
+
+    def test_a_wish_ends_it_at_once(self, rows_only):
+        number = pending(rows_only)
+        claim(rows_only, number)
+        expire(rows_only, number)
+        rows_only.execute("update harpsweep.job set end_wanted = 'kept'")
+        assert [row[:5] for row in claims(rows_only) if row[0] != "upto"] == [("ended", "d", number, None, "kept")]
+
+    @pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
+    def test_of_another_schema_takes_nothing(self, rows_only, version):
+        pending(rows_only)
+        schedule(rows_only, image="app:2")
+        assert execute(rows_only, "claim", ["d"], [9], None, True, 24, TOKEN, "host:1", 120_000, 20, version, 0, True, False,
+                       [None], [None]) == []
 
     def test_how_often_it_was_lost(self, rows_only):
         taken, lost = pending(rows_only), pending(rows_only, "app:2")
@@ -163,6 +179,12 @@ class TestRecord:
         row = job(rows_only, number)
         assert (row["hold_reason"], row["last_error"], row["lost_claims"], row["bytes_freed"], row["http_status"],
                 row["duration_ms"]) == ("by ID", None, 0, 5, 200, 3)
+
+    @pytest.mark.parametrize("final", ["removed", "untagged", "absent"])
+    def test_what_is_gone_wins_against_a_wish(self, rows_only, number, final):
+        rows_only.execute("update harpsweep.job set end_wanted = 'kept'")
+        assert record(rows_only, number, "done", final) == [(number, "recorded", final, None)]
+        assert job(rows_only, number)["end_wanted"] is None
 
     def test_what_is_done_and_not_gone(self, rows_only, number):
         rows_only.execute("update harpsweep.job set last_error = 'before'")
@@ -232,7 +254,9 @@ class TestRecord:
         "state = 'pending', attempts = 2", f"state = 'pending', claim_token = '{OTHER}'"])
     @pytest.mark.parametrize("action,final", [("done", "removed"), ("release", None)])
     def test_of_a_claim_that_is_not_the_rows(self, rows_only, number, change, action, final):
-        rows_only.execute(f"update harpsweep.job set {change}")
+        for n in (2, 3):  # beside which there are others
+            pending(rows_only, f"app:{n}")
+        rows_only.execute(f"update harpsweep.job set {change} where id = %s", [number])
         before = job(rows_only, number)
         told = "already" if change == "state = 'pending'" else "late"
         assert record(rows_only, number, action, final) == [(number, told, before["state"], None)]
@@ -418,6 +442,12 @@ class TestCountDue:
     def test_what_is_to_be_kept(self, rows_only):
         schedule(rows_only)
         rows_only.execute("update harpsweep.job set choice = 'keep', orphaned_at = now() - interval '9 d'")
+        assert self.count(rows_only) == [0]
+        wished = pending(rows_only)
+        claim(rows_only, wished)
+        expire(rows_only, wished)
+        assert self.count(rows_only) == [1]
+        rows_only.execute("update harpsweep.job set end_wanted = 'kept' where id = %s", [wished])
         assert self.count(rows_only) == [0]
 
     def test_whose_they_are(self, rows_only):

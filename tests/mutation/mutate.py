@@ -47,7 +47,7 @@ DECIDING = ("src/sweep*.c", "src/verdict*.c", "src/lane.c", "src/roster.c", "src
 TELLING = ("sql/queries/status_*.sql", "sql/queries/list_*.sql", "sql/queries/check_*.sql", "sql/views.sql")
 NEVER = ("src/mem.c",)
 # Those that take less come first, of which a dozen take no longer than one of the others.
-QUICK_S = 0.4
+QUICK_S = 0.7
 # What the record of the tests depends on: C's mutants are numbers in it.
 NUMBERED = ("c_mutants.py", "mutants.py", "reach.py", "tokens.py", "worker.py")
 
@@ -288,6 +288,7 @@ class Judge:
                 both = WORK / f"query-{worker.number}"
                 both.write_text(f"{reach.embedded(source)}\0{reach.embedded(mutant.apply(source))}\0", encoding="utf-8")
                 env["HARPSWEEP_MUTANT_QUERY"] = str(both)
+        killer = None
         try:
             self.apply(worker, mutant, mutant.apply(source))
             for test in tests:
@@ -295,12 +296,14 @@ class Judge:
                     raise Stopped
                 tried += 1
                 if self.kills(worker, test, env, mutant):
+                    killer = test
                     return test, tried
         finally:
             file.write_text(source, encoding="utf-8")
             if worker.process is not None:
                 worker.tell("reset")
-                self.apply(worker, mutant, source)
+                if killer is None:  # else it was undone before the last run of that test
+                    self.apply(worker, mutant, source)
         return None, tried
 
     def apply(self, worker, mutant, text):
@@ -332,7 +335,7 @@ class Judge:
                     return False
                 if not first["over"] and not worker.run(test, self.limit(test), env)["failed"]:
                     return False
-                self.clear(worker, mutant)
+                self.clear(worker, mutant, first["over"])
                 control = worker.run(test, self.limit(test), {})
                 if not control["failed"]:
                     return True
@@ -346,10 +349,13 @@ class Judge:
         self.say(f"   left out from now on: {test}")
         return False
 
-    def clear(self, worker, mutant):
-        """The tree and the databases without the mutant."""
+    def clear(self, worker, mutant, hangs):
+        """The tree and the databases without the mutant; hangs: a server process may still be at work on it."""
         if mutant.kind != "c":
             (worker.tree / mutant.path).write_text(self.project.sources[mutant.path], encoding="utf-8")
+            if hangs:
+                worker.stop()
+                self.warm(worker)
             worker.tell("reset")
             self.apply(worker, mutant, self.project.sources[mutant.path])
 
