@@ -145,7 +145,7 @@ def test_a_pause_that_ends_at_this_very_moment(watched):
             (DAEMON, False, "unauthorized"), ("second", True, "unauthorized")]
 
 
-class TestGone:
+class TestExappGone:
     def test_one_of_two_apps(self, watched, nextcloud):
         deploy_and_observe(nextcloud, watched, "app", "r/app:1", image(1))
         deploy_and_observe(nextcloud, watched, "stays", "r/stays:1", image(2))
@@ -185,7 +185,7 @@ class TestGone:
         assert jobs(watched, "hold_reason")[0][0].startswith("the app was removed before its image was ever seen")
 
 
-class TestDeployEnds:
+class TestOnExapp:
     def test_of_one_of_two_apps(self, watched, nextcloud):
         for n, appid in enumerate(("app", "other"), 1):
             deploy_and_observe(nextcloud, watched, appid, f"r/{appid}:1", image(n))
@@ -209,7 +209,7 @@ class TestDeployEnds:
         assert one(watched, "select deployed_at from harpsweep.exapp_image") is not None
 
 
-class TestDaemon:
+class TestFreezeEndpoint:
     """Its end and its move: of its own open jobs alone, and without what is not its business."""
 
     @staticmethod
@@ -344,6 +344,14 @@ class TestAppapiJobs:
         if has_run:
             assert one(watched, "select next_at < now() + interval '6 min' from harpsweep.job order by id limit 1")
 
+    def test_an_app_s_end_and_update_make_no_job(self, watched, nextcloud):
+        deploy_and_observe(nextcloud, watched, "app")
+        redeploy(nextcloud, "app")
+        assert observe(watched, "app", "r/new:2", image(2)) == ("update", None)
+        nextcloud.delete_app("app")
+        assert jobs(watched, "id") == []
+        assert rows(watched, "select superseded_by from harpsweep.exapp_image order by id") == [("update",), ("uninstall",)]
+
     def test_of_a_class_of_its_own(self, watched, nextcloud):
         watched.execute("create trigger noting after insert or update or delete on oc_jobs for each row"
                         " execute function harpsweep.on_appapi_job()")
@@ -365,7 +373,7 @@ class TestAppapiJobs:
             watched.execute("drop trigger noting on oc_jobs")
 
 
-class TestState:
+class TestNextcloudState:
     def test_what_is_counted(self, watched, nextcloud):
         def state():
             return watched.execute("select triggers, apps, unseen from harpsweep.nextcloud_state()").fetchone()
@@ -391,3 +399,99 @@ def test_where_a_daemon_is(watched, nextcloud):
     nextcloud.add_daemon("manual", deploy_id="manual-install")
     assert [rows(watched, "select * from harpsweep.endpoint_of(%s)", name) for name in (DAEMON, "second", "manual", "x")] == [
         [("http", "127.0.0.1:8780", 24000)], [("http", "elsewhere:8780", 24000)], [], []]
+
+
+def test_the_daemons_that_setup_finds(watched, nextcloud):
+    nextcloud.connection.execute("set search_path = public")
+    assert execute(nextcloud.connection, "setup_daemons", "oc_") == [
+        ("public", DAEMON, "docker-install", "http", "127.0.0.1:8780", "24000"),
+        ("public", "second", "docker-install", "http", "elsewhere:8780", "24000")]
+    assert execute(nextcloud.connection, "setup_daemons", "nc_") == []
+
+
+class TestWhateverFails:
+    """Inside a trigger: the statement of Nextcloud's succeeds. Two classes of errors that OTHERS leaves out, and one that it
+    has."""
+
+    CODES = ["57014", "P0004", "22012"]
+    DEEDS = [("exapp_gone", "delete from oc_ex_apps", "oc_ex_apps delete", "app"),
+             ("freeze_endpoint", "delete from oc_ex_apps_daemons where name = 'second'", "oc_ex_apps_daemons delete", "second"),
+             ("note_appapi_job", "insert into oc_jobs (class, argument) values"
+                                 f" ('{Nextcloud.CLEANUP}', '{Nextcloud.argument(DAEMON, REF, 'app')}')",
+              "oc_jobs insert", Nextcloud.argument(DAEMON, REF, "app"))]
+
+    @pytest.fixture
+    def undone(self, watched, nextcloud):
+        """An app, a trigger for AppAPI's own jobs, and the end of all that the test does."""
+        deploy_and_observe(nextcloud, watched, "app")
+        with watched.transaction(force_rollback=True):
+            watched.execute("create trigger noting after insert or update or delete on oc_jobs for each row"
+                            " execute function harpsweep.on_appapi_job()")
+            yield watched
+
+    @staticmethod
+    def fails(connection, function, code):
+        """From now on."""
+        text = one(connection, "select pg_get_functiondef(('harpsweep.' || %s)::regproc)", function)
+        head = text[: text.index("AS $function$")].replace("LANGUAGE sql", "LANGUAGE plpgsql")
+        connection.execute(f"{head} as $$ begin raise exception 'no' using errcode = '{code}'; end $$")
+
+    @pytest.mark.parametrize("code", CODES)
+    @pytest.mark.parametrize("function,deed,source,subject", DEEDS, ids=[deed[0] for deed in DEEDS])
+    def test_it_is_noted(self, undone, function, deed, source, subject, code):
+        self.fails(undone, function, code)
+        assert undone.execute(deed).rowcount == 1
+        assert failures(undone) == [(source, code, subject, 1)]
+
+    @pytest.mark.parametrize("code", CODES)
+    @pytest.mark.parametrize("function,deed,source,subject", DEEDS, ids=[deed[0] for deed in DEEDS])
+    def test_also_where_it_cannot_be_noted(self, undone, function, deed, source, subject, code):  # pylint: disable=unused-argument
+        self.fails(undone, function, "22012")
+        self.fails(undone, "note_intake_error", code)
+        assert undone.execute(deed).rowcount == 1
+        assert failures(undone) == []
+
+    @pytest.mark.parametrize("table,column,deed", [
+        ("oc_ex_apps", "appid", DEEDS[0][1]), ("oc_ex_apps_daemons", "name", "delete from oc_ex_apps_daemons where x = 'second'"),
+        ("oc_jobs", "argument", f"insert into oc_jobs (class, x) values ('{Nextcloud.CLEANUP}', 'x')"),
+        ("oc_jobs", "class", f"insert into oc_jobs (x, argument) values ('{Nextcloud.CLEANUP}', 'x')")])
+    def test_also_where_its_columns_have_other_names(self, undone, table, column, deed):
+        undone.execute(f"alter table {table} rename {column} to x")
+        assert undone.execute(deed).rowcount == 1
+        assert [(row[1], row[2]) for row in failures(undone)] == [("42703", None)]
+
+    @pytest.mark.parametrize("code", CODES)
+    def test_in_noting_it(self, undone, code):
+        undone.execute("create function pg_temp.no() returns trigger language plpgsql as"
+                       f" $$ begin raise exception 'no' using errcode = '{code}'; end $$")
+        undone.execute("create trigger no before insert on harpsweep.intake_error for each row execute function pg_temp.no()")
+        undone.execute("select harpsweep.note_intake_error('s', 'a', '23505', 'm', 'c')")
+        assert failures(undone) == []
+
+    @pytest.mark.parametrize("code,context", [("22P02", None), ("23505", "what was around it")])
+    def test_the_context_of_a_value_is_not_noted(self, watched, code, context):
+        watched.execute("select harpsweep.note_intake_error('s', 'a', %s, 'm', 'what was around it')", [code])
+        assert one(watched, "select context from harpsweep.intake_error") == context
+
+    @pytest.mark.parametrize("other", [True, False])
+    def test_whose_job_it_was(self, undone, other):
+        """What Nextcloud passes to its other jobs is not noted: nothing of them is even looked at."""
+        self.fails(undone, "appapi_job_gone", "22012")
+        undone.execute("insert into oc_jobs (class, argument, reserved_at) values (%s, 'a secret', 5)",
+                       ["Other" if other else Nextcloud.CLEANUP])
+        undone.execute("delete from oc_jobs")
+        assert len(failures(undone)) == (not other)
+
+
+class TestTwoDaemonsOfAnApp:
+    def test_the_problem_of_another_daemon(self, watched, nextcloud):
+        """An app that was never seen, on a daemon with HaRP, beside one without, and the other way round."""
+        nextcloud.add_daemon("a_manual", deploy_id="manual-install")
+        nextcloud.add_daemon("z_manual", deploy_id="manual-install")
+        for appid, daemon in (("first", DAEMON), ("second", "z_manual"), ("third", "a_manual")):
+            deploy(nextcloud, appid, daemon)
+            nextcloud.delete_app(appid)
+        assert jobs(watched, "appid", "daemon", "state::text", "host") == [
+            ("first", DAEMON, "no_ref", "127.0.0.1:8780"), ("second", "z_manual", "unsupported", None),
+            ("third", "a_manual", "unsupported", None)]
+        assert failures(watched) == []

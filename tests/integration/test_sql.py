@@ -304,7 +304,7 @@ class TestConstraints:
                 rows_only.execute(insert)
 
     def test_one_nextcloud(self, rows_only):
-        with pytest.raises(errors.CheckViolation, match="nextcloud_is_one_row"):
+        with rows_only.transaction(force_rollback=True), pytest.raises(errors.CheckViolation, match="nextcloud_is_one_row"):
             rows_only.execute("insert into harpsweep.nextcloud (one, schema_name, table_prefix) values (false, 's', 'p')")
 
     def test_longest_key_fits_the_index(self, rows_only):
