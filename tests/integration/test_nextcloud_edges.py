@@ -7,7 +7,7 @@ import pytest
 
 from harness.nextcloud import Nextcloud
 from harness.queries import execute
-from harness.rows import SCHEMA_VERSION, claim, expire, finish, job, one
+from harness.rows import SCHEMA_VERSION, claim, expire, finish, in_thread, job, one, wait_until_blocked
 from harness.watch import (DAEMON, MINE, NEXT_DEPLOY, REF, beside, deploy, deploy_and_observe, failures, held, image, jobs, make_job,
                            observe, redeploy, rows)
 
@@ -73,6 +73,16 @@ class TestHeldTogether:
         assert held_both(watched, *made, keep_previous=1) == [None, kept[0], None, kept[1]]
         assert held_both(watched, *made) == [None] * 4
 
+    def test_images_before_its_own_that_another_app_runs_elsewhere(self, watched, nextcloud):
+        """What that one runs is no reason to count an image of this one's less."""
+        made = []
+        for appid, daemon, first, second in (("a", DAEMON, 1, 2), ("b", "second", 3, 1)):
+            deploy_and_observe(nextcloud, watched, appid, f"r/{appid}:1", image(first), daemon=daemon)
+            redeploy(nextcloud, appid)
+            made.append(observe(watched, appid, f"r/{appid}:2", image(second))[1])
+        kept = ["one of the 1 images of app {} before its own that keep_previous keeps".format(appid) for appid in "ab"]
+        assert held_both(watched, *made, keep_previous=1) == kept
+
     def test_images_of_an_app_that_is_elsewhere(self, watched, nextcloud):
         """That another app is on the engine does not make it this app's."""
         deploy_and_observe(nextcloud, watched, "app", "r/app:1", image(1))
@@ -137,6 +147,20 @@ def test_a_grace_that_ends_at_this_very_moment_holds_no_other_job(watched):
         assert held(watched, number) is None
 
 
+def test_a_job_that_does_not_know_where_its_image_is_holds_none_on_another_engine(watched):
+    """Where its own daemon is counts, and no other's."""
+    number, other = make_job(watched), make_job(watched, "other", "second", grace_hours=24)
+    watched.execute("update harpsweep.job set protocol = null, host = null, docker_socket_port = null where id = %s", [other])
+    assert held(watched, number) is None
+
+
+def test_a_later_grace_on_a_daemon_that_nextcloud_does_not_know(watched):
+    """Where it is nobody knows; but it is the same."""
+    number, other = make_job(watched, daemon="by_hand"), make_job(watched, "other", "by_hand", "r/x:1", grace_hours=24)
+    assert held(watched, number)[0].startswith(f"job {other} for the same image waits until")
+    assert held(watched, make_job(watched, daemon="another", ref="r/y:1")) is None
+
+
 def test_a_pause_that_ends_at_this_very_moment(watched):
     with watched.transaction():
         watched.execute("insert into harpsweep.daemon (daemon, stop, stopped_since, paused_until) values"
@@ -191,7 +215,9 @@ class TestOnExapp:
             deploy_and_observe(nextcloud, watched, appid, f"r/{appid}:1", image(n))
         redeploy(nextcloud, "app")
         observe(watched, "app", "r/app:2", image(3))
+        ended = rows(watched, "select deployed_at from harpsweep.exapp_image where superseded_at is not null")
         redeploy(nextcloud, "app", NEXT_DEPLOY + 1)
+        assert rows(watched, "select deployed_at from harpsweep.exapp_image where superseded_at is not null") == ended
         assert rows(watched, "select appid, deployed_at is not null, superseded_at is not null from harpsweep.exapp_image"
                              " order by id") == [("app", True, True), ("other", False, False), ("app", True, False)]
         before = rows(watched, "select deployed_at from harpsweep.exapp_image order by id")
@@ -251,6 +277,45 @@ class TestFreezeEndpoint:
         assert one(watched, "select next_at <= now() and not_before <= now() from harpsweep.job where id = %s", mine)
         assert [job(watched, number) for number in (other, final, claimed, kept)] == before
         assert failures(watched) == []
+
+
+class TestLocks:
+    """Rows are locked in the order of their numbers, wherever they lie: so two callers never wait for each other."""
+
+    @pytest.mark.parametrize("call", [
+        f"freeze_endpoint('{DAEMON}', 'http', 'h', 1, true)",
+        f"appapi_job_gone(7, '{Nextcloud.argument(DAEMON, REF, 'app')}', false)",
+        f"appapi_job_gone(7, '{Nextcloud.argument(DAEMON, REF, 'app')}', true)",
+        "observed('{{app}}', '{{{daemon}}}', array[(select fingerprint from harpsweep.nextcloud_apps())], array['{ref}'],"
+        " array['{image}'], '{{1}}', '{{running}}')".format(daemon=DAEMON, ref=REF, image=image(1))],
+        ids=["freeze_endpoint", "cancelled", "has run", "observed"])
+    def test_in_the_order_of_their_numbers(self, watched, watched_rows, nextcloud, call):
+        deploy(nextcloud, "app")
+        first, second = (make_job(watched, "app", ref=REF, image_id=image_id) for image_id in (image(1), None))
+        watched.execute("update harpsweep.job set oc_job_id = 7")
+        watched.execute("update harpsweep.job set hold_reason = 'now it lies behind the other' where id = %s", [first])
+        caller, holder = watched_rows.connect(), watched_rows.connect(autocommit=False)
+        holder.execute("select from harpsweep.job where id = %s for update", [first])
+        thread, result = in_thread(lambda: caller.execute(f"select harpsweep.{call}").fetchone())
+        wait_until_blocked(watched, caller)
+        holder.execute("select from harpsweep.job where id = %s for update nowait", [second])
+        holder.commit()
+        thread.join()
+        assert not isinstance(result[0], Exception)
+
+    def test_of_no_others(self, watched, watched_rows, nextcloud):
+        make_job(watched)
+        final = make_job(watched, ref="r/final:1", image_id=image(8))
+        finish(watched, final, "in_use")
+        other = make_job(watched, daemon="second")
+        watched.execute("update harpsweep.job set oc_job_id = 7 where id = %s", [final])
+        holder = watched_rows.connect(autocommit=False)
+        holder.execute("select from harpsweep.job where id = any (%s) for update", [[final, other]])
+        with watched.transaction():
+            watched.execute("set local lock_timeout = '2 s'")
+            watched.execute("select harpsweep.appapi_job_gone(7, %s, false)", [Nextcloud.argument(DAEMON, REF, "app")])
+            deploy_and_observe(nextcloud, watched, "gone", "r/final:1", image(8))
+            assert one(watched, f"select harpsweep.freeze_endpoint('{DAEMON}', 'http', 'h', 1, true)") == 1
 
 
 class TestObservedBeside:
@@ -316,16 +381,26 @@ class TestAppapiJobs:
 
     def test_one_that_has_a_job(self, watched):
         """The open one for that image on that daemon, and none of the others."""
-        final = make_job(watched, ref=REF, image_id=image(1))
-        finish(watched, final, "in_use")
         numbers = [make_job(watched, ref=REF, image_id=image(1)), make_job(watched, daemon="second", ref=REF, image_id=image(1)),
-                   make_job(watched, ref="r/other:1")]
+                   make_job(watched, ref="r/other:1"), make_job(watched, ref=REF, image_id=image(2))]
+        finish(watched, numbers[3], "in_use")
         before = jobs(watched, "*")
         self.note(watched)
-        assert jobs(watched, "oc_job_id") == [(None,), (7,), (None,), (None,)]
-        after = jobs(watched, "*")
-        assert [after[0], *after[2:]] == [before[0], *before[2:]]
+        assert jobs(watched, "oc_job_id") == [(7,), (None,), (None,), (None,)]
+        assert jobs(watched, "*")[1:] == before[1:]
         assert job(watched, numbers[0])["state"] == "pending"
+
+    def test_one_whose_job_ends_meanwhile(self, watched, watched_rows):
+        """It is final then, and the image needs another one."""
+        number = make_job(watched, ref=REF, image_id=image(1))
+        ending, caller = watched_rows.connect(autocommit=False), watched_rows.connect()
+        finish(ending, number, "in_use")
+        thread, result = in_thread(lambda: self.note(caller))
+        wait_until_blocked(watched, caller)
+        ending.commit()
+        thread.join()
+        assert result == [None]
+        assert jobs(watched, "state::text", "oc_job_id") == [("in_use", None), ("pending", 7)]
 
     @pytest.mark.parametrize("has_run", [False, True])
     def test_its_end(self, watched, has_run):
@@ -374,25 +449,64 @@ class TestAppapiJobs:
 
 
 class TestNextcloudState:
-    def test_what_is_counted(self, watched, nextcloud):
+    def test_what_is_counted(self, watched):
         def state():
             return watched.execute("select triggers, apps, unseen from harpsweep.nextcloud_state()").fetchone()
 
-        assert state() == (2, 0, 0)
-        deploy_and_observe(nextcloud, watched, "seen")
-        deploy(nextcloud, "unseen")
-        nextcloud.insert_app("begun")
-        nextcloud.add_daemon("manual", deploy_id="manual-install")
-        deploy(nextcloud, "elsewhere", "manual")
-        assert state() == (2, 3, 1)
-        watched.execute("alter table oc_ex_apps disable trigger harpsweep")
-        assert state() == (1, 3, 1)
-        watched.execute("alter table oc_ex_apps enable replica trigger harpsweep")
-        assert state() == (1, 3, 1)
-        watched.execute("alter table oc_ex_apps enable trigger harpsweep")
-        expire_nothing = make_job(watched)
-        expire(watched, expire_nothing)
-        assert state() == (2, 3, 1)
+        appapi = Nextcloud(watched)
+        appapi.ports = 29000
+        with watched.transaction(force_rollback=True):
+            assert state() == (2, 0, 0)
+            deploy_and_observe(appapi, watched, "seen")
+            deploy(appapi, "unseen")
+            appapi.insert_app("begun")
+            appapi.add_daemon("manual", deploy_id="manual-install")
+            deploy(appapi, "elsewhere", "manual")
+            watched.execute("create trigger harpsweep2 after insert on oc_ex_deploy_options for each row"
+                            " execute function suppress_redundant_updates_trigger()")
+            assert state() == (2, 3, 1)
+            for how, triggers in (("disable", 1), ("enable replica", 1), ("enable always", 2), ("enable", 2)):
+                watched.execute(f"alter table oc_ex_apps {how} trigger harpsweep")
+                assert state() == (triggers, 3, 1)
+
+
+class TestNewsOfSeveral:
+    @staticmethod
+    def of(connection, kind):
+        return rows(connection, "select name, daemon from harpsweep.news() where kind = %s order by 1", kind)
+
+    def test_apps(self, watched, nextcloud):
+        """Each is looked at once, or is gone, whatever there is of others and of its own past."""
+        deploy_and_observe(nextcloud, watched, "app", "r/app:1", image(1))
+        deploy_and_observe(nextcloud, watched, "other", "r/other:1", image(2))
+        redeploy(nextcloud, "app")
+        observe(watched, "app", "r/app:2", image(3))
+        assert (self.of(watched, "look"), self.of(watched, "gone")) == ([], [])
+        deploy(nextcloud, "late")
+        assert (self.of(watched, "look"), self.of(watched, "gone")) == ([("late", DAEMON)], [])
+        watched.execute("set session_replication_role = replica")
+        watched.execute("delete from oc_ex_apps where appid = 'other'")
+        watched.execute("reset session_replication_role")
+        assert (self.of(watched, "look"), self.of(watched, "gone")) == ([("late", DAEMON)], [("other", DAEMON)])
+        assert one(watched, "select harpsweep.reconcile()") == 1
+        assert jobs(watched, "appid", "event") == [("app", "update"), ("other", "uninstall")]
+
+
+class TestObservedIsChecked:
+    @staticmethod
+    def observed(connection, appid, fingerprint):
+        return connection.execute(
+            "select what from harpsweep.observed(array[%s], array[%s], array[%s], '{r/app:1}', array[%s], '{1}', '{running}')",
+            (appid, DAEMON, fingerprint, image(1))).fetchone()[0]
+
+    def test_by_the_app_and_how_far_it_is(self, watched, nextcloud):
+        deploy(nextcloud, "app")
+        [(fingerprint,)] = rows(watched, "select fingerprint from harpsweep.nextcloud_apps()")
+        assert self.observed(watched, "another", fingerprint) == "changed meanwhile"
+        nextcloud.set_status("app", deploy=99)
+        assert self.observed(watched, "app", fingerprint) == "changed meanwhile"
+        nextcloud.set_status("app", deploy=100)
+        assert self.observed(watched, "app", fingerprint) == "new"
 
 
 def test_where_a_daemon_is(watched, nextcloud):
@@ -473,14 +587,20 @@ class TestWhateverFails:
         watched.execute("select harpsweep.note_intake_error('s', 'a', %s, 'm', 'what was around it')", [code])
         assert one(watched, "select context from harpsweep.intake_error") == context
 
-    @pytest.mark.parametrize("other", [True, False])
-    def test_whose_job_it_was(self, undone, other):
-        """What Nextcloud passes to its other jobs is not noted: nothing of them is even looked at."""
+    @pytest.mark.parametrize("ours", [True, False])
+    def test_whose_job_it_was(self, undone, ours):
+        """What Nextcloud passes to its other jobs is not noted."""
         self.fails(undone, "appapi_job_gone", "22012")
-        undone.execute("insert into oc_jobs (class, argument, reserved_at) values (%s, 'a secret', 5)",
-                       ["Other" if other else Nextcloud.CLEANUP])
+        undone.execute("insert into oc_jobs (class, argument, reserved_at) values (%s, '[\"it\"]', 5)",
+                       [Nextcloud.CLEANUP if ours else "Other"])
         undone.execute("delete from oc_jobs")
-        assert len(failures(undone)) == (not other)
+        assert failures(undone) == ([("oc_jobs delete", "22012", '["it"]', 1)] if ours else [])
+
+    @pytest.mark.parametrize("ours", [True, False])
+    def test_whose_job_it_is(self, undone, ours):
+        undone.execute("alter table oc_jobs rename reserved_at to x")
+        undone.execute("insert into oc_jobs (class, argument) values (%s, 'what it is about')", [Nextcloud.CLEANUP if ours else "Other"])
+        assert failures(undone) == [("oc_jobs insert", "42703", "what it is about" if ours else None, 1)]
 
 
 class TestTwoDaemonsOfAnApp:
