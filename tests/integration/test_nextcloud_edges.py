@@ -83,6 +83,22 @@ class TestHeldTogether:
         kept = ["one of the 1 images of app {} before its own that keep_previous keeps".format(appid) for appid in "ab"]
         assert held_both(watched, *made, keep_previous=1) == kept
 
+    def test_images_before_its_own_that_another_app_runs_here(self, watched, nextcloud):
+        """They are counted all the same: the one before them is none that is kept."""
+        deploy_and_observe(nextcloud, watched, "app", "r/app:1", image(1))
+        made = []
+        for n in (2, 3):
+            redeploy(nextcloud, "app", NEXT_DEPLOY + n)
+            made.append(observe(watched, "app", f"r/app:{n}", image(n))[1])
+        deploy_and_observe(nextcloud, watched, "other", "r/other:1", image(2))
+        assert held_both(watched, *made, keep_previous=1) == [None, "app other uses this image"]
+
+    def test_a_deploy_that_was_killed_long_ago(self, watched, nextcloud, pair):
+        """It neither runs nor has it failed."""
+        nextcloud.insert_app("app", when=NEXT_DEPLOY)
+        nextcloud.begin_deploy("app", when=NEXT_DEPLOY)
+        assert held_both(watched, *pair) == [None, None]
+
     def test_images_of_an_app_that_is_elsewhere(self, watched, nextcloud):
         """That another app is on the engine does not make it this app's."""
         deploy_and_observe(nextcloud, watched, "app", "r/app:1", image(1))
@@ -159,6 +175,24 @@ def test_a_later_grace_on_a_daemon_that_nextcloud_does_not_know(watched):
     number, other = make_job(watched, daemon="by_hand"), make_job(watched, "other", "by_hand", "r/x:1", grace_hours=24)
     assert held(watched, number)[0].startswith(f"job {other} for the same image waits until")
     assert held(watched, make_job(watched, daemon="another", ref="r/y:1")) is None
+
+
+class TestDeploysBeside:
+    def test_where_the_daemon_was(self, watched, nextcloud):
+        """By the daemon's name as well: which engine that is by now it does not ask."""
+        number = make_job(watched)
+        nextcloud.move_daemon(DAEMON, "new")
+        nextcloud.insert_app("busy")
+        assert beside(watched, number) == [(number, "busy")]
+
+    def test_of_a_job_that_does_not_know_where_its_image_is(self, watched, nextcloud):
+        number = make_job(watched)
+        watched.execute("update harpsweep.job set protocol = null, host = null, docker_socket_port = null")
+        nextcloud.insert_app("busy", "second")
+        assert beside(watched, number) == []
+        nextcloud.add_daemon("cuda")
+        nextcloud.insert_app("here", "cuda")
+        assert beside(watched, number) == [(number, "here")]
 
 
 def test_a_pause_that_ends_at_this_very_moment(watched):
