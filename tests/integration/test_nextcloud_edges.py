@@ -83,6 +83,17 @@ class TestHeldTogether:
         kept = ["one of the 1 images of app {} before its own that keep_previous keeps".format(appid) for appid in "ab"]
         assert held_both(watched, *made, keep_previous=1) == kept
 
+    def test_images_before_its_own_are_others_than_its_own(self, watched, nextcloud):
+        """It ran 3, 2 and 1, and runs 2 again: the two before are 1 and 3."""
+        deploy_and_observe(nextcloud, watched, "app", "r/app:3", image(3))
+        made = {}
+        for before, n in ((3, 2), (2, 1), (1, 2)):
+            redeploy(nextcloud, "app", NEXT_DEPLOY + len(made))
+            made[before] = observe(watched, "app", f"r/app:{n}", image(n))[1]
+        assert job(watched, made[2])["state"] == "cancelled"
+        for count, kept in ((1, [False, True]), (2, [True, True])):
+            assert [reason is not None for reason in held_both(watched, made[3], made[1], keep_previous=count)] == kept
+
     def test_images_before_its_own_that_another_app_runs_here(self, watched, nextcloud):
         """They are counted all the same: the one before them is none that is kept."""
         deploy_and_observe(nextcloud, watched, "app", "r/app:1", image(1))
@@ -175,6 +186,15 @@ def test_a_later_grace_on_a_daemon_that_nextcloud_does_not_know(watched):
     number, other = make_job(watched, daemon="by_hand"), make_job(watched, "other", "by_hand", "r/x:1", grace_hours=24)
     assert held(watched, number)[0].startswith(f"job {other} for the same image waits until")
     assert held(watched, make_job(watched, daemon="another", ref="r/y:1")) is None
+
+
+def test_a_later_grace_of_a_job_that_does_not_know_which_image(watched):
+    """The name is what both have; the other way round as well."""
+    number, other = make_job(watched, ref=REF), make_job(watched, "other", ref=REF, image_id=None, grace_hours=24)
+    assert held(watched, number)[0].startswith(f"job {other} for the same image waits until")
+    nameless, later = make_job(watched, ref="r/b:1", image_id=None), make_job(watched, "other", ref="r/b:1", grace_hours=24,
+                                                                              image_id=image(5))
+    assert held(watched, nameless)[0].startswith(f"job {later} for the same image waits until")
 
 
 class TestDeploysBeside:

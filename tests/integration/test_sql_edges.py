@@ -142,6 +142,17 @@ class TestLockJob:
         assert job(rows_only, number)["state"] == "removed"
 
 
+class TestRetry:
+    @pytest.mark.parametrize("state,change,again", [
+        ("failed", "", True), ("in_use", "", True), ("unsupported", "", True), ("cancelled", "", True), ("kept", "", False),
+        ("absent", "", False), ("cancelled", "choice = 'keep', ", False), ("unsupported", "image_ref = '', ", False)])
+    def test_of_what_may_be_opened(self, rows_only, state, change, again):
+        number = due(rows_only)
+        rows_only.execute(f"update harpsweep.job set {change} state = %s, next_at = null, finished_at = now()", [state])
+        assert one(rows_only, "select harpsweep.retry(%s)", number) is again
+        assert job(rows_only, number)["state"] == ("pending" if again else state)
+
+
 class TestFlushAndCancelDaemon:
     @pytest.fixture
     def numbers(self, rows_only):
