@@ -116,7 +116,7 @@ def test_finding_looks_at_one_row_of_each_daemon(filled):
     """Also where the time of all of them is to come: it steps over none of them."""
     filled.execute("update harpsweep.job set next_at = now() + interval '1 day' where state = 'pending'")
     filled.execute("vacuum (analyze) harpsweep.job")
-    nodes = [node for node in job_scans(explain(filled, "find")) if node.get("Index Name") == "job_due"]
+    nodes = job_scans(explain(filled, "find"))
     assert sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in nodes) <= 4
 
 
