@@ -577,6 +577,46 @@ def test_the_daemons_that_setup_finds(watched, nextcloud):
     assert execute(nextcloud.connection, "setup_daemons", "nc_") == []
 
 
+class TestNextcloudTables:
+    """What is read of them, and what beside it is not."""
+
+    @pytest.mark.parametrize("appid,key,cleans_up", [
+        ("app_api", "image_cleanup_enabled", True), ("app_api", "image_cleanup_", True), ("app_api", "imageXcleanupXenabled", False),
+        ("app_api", "loglevel", False), ("other", "image_cleanup_enabled", False)])
+    def test_signs_in_the_settings(self, watched, nextcloud, appid, key, cleans_up):
+        assert one(watched, "select harpsweep.appapi_cleans_up()") is False
+        nextcloud.run("insert into {appconfig} (appid, configkey, configvalue) values (%s, %s, '1')", appid, key)
+        assert one(watched, "select harpsweep.appapi_cleans_up()") is cleans_up
+
+    @pytest.mark.parametrize("kind,cleans_up", [(Nextcloud.CLEANUP, True), ("Other", False)])
+    def test_signs_among_the_jobs(self, watched, nextcloud, kind, cleans_up):
+        nextcloud.run("insert into {jobs} (class, argument) values (%s, '[]')", kind)
+        assert one(watched, "select harpsweep.appapi_cleans_up()") is cleans_up
+        assert one(watched, "select appapi_cleans_up from harpsweep.nextcloud_state()") is cleans_up
+
+    def test_settings(self, watched, nextcloud):
+        for appid in ("app_api", "other"):
+            for key in ("image_cleanup_enabled", "image_cleanup_grace_hours", "secret"):
+                nextcloud.run("insert into {appconfig} (appid, configkey, configvalue, type) values (%s, %s, %s, 8)", appid, key,
+                              f"{appid} {key}")
+        assert rows(watched, "select * from harpsweep.nextcloud_settings() order by 1") == [
+            ("image_cleanup_enabled", "app_api image_cleanup_enabled", 8),
+            ("image_cleanup_grace_hours", "app_api image_cleanup_grace_hours", 8)]
+
+    def test_a_unix_socket(self, watched, nextcloud):
+        nextcloud.add_daemon("socket", host="/var/run/docker.sock")
+        assert one(watched, "select problem from harpsweep.nextcloud_daemons() where daemon = 'socket'") == (
+            "daemon socket is a Unix socket, /var/run/docker.sock: HaRP has an address")
+
+    def test_when_a_deploy_began(self, watched, nextcloud):
+        """As the status says, else as the row does."""
+        nextcloud.insert_app("app", when=NEXT_DEPLOY)
+        began = "select extract(epoch from began_at)::int from harpsweep.nextcloud_apps()"
+        assert one(watched, began) == NEXT_DEPLOY
+        nextcloud.begin_deploy("app", when=NEXT_DEPLOY + 7)
+        assert one(watched, began) == NEXT_DEPLOY + 7
+
+
 class TestWhateverFails:
     """Inside a trigger: the statement of Nextcloud's succeeds. Two classes of errors that OTHERS leaves out, and one that it
     has."""
