@@ -42,8 +42,9 @@ begin
     from changed as n
          join before as o on o.id = n.id
          cross join lateral (
+             -- Whoever takes the row from a run takes its token away: never null, else nothing would be told.
              select o.state = 'claimed' and n.state <> 'claimed'
-                    and n.claim_token = o.claim_token and n.attempts = o.attempts as by_run) as x
+                    and n.claim_token is not distinct from o.claim_token and n.attempts = o.attempts as by_run) as x
     -- The first line is for claims, which are half of all changes: it needs no join.
     where (n.state <> 'claimed' or n.lost_claims > 0 or n.end_wanted is not null)
       and (n.state <> 'claimed' or n.lost_claims > o.lost_claims or n.end_wanted is distinct from o.end_wanted)

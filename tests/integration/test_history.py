@@ -7,7 +7,8 @@ import random
 import psycopg
 import pytest
 
-from harness.rows import ROLES, claim, expire, finish, job, one
+from harness.queries import execute
+from harness.rows import ROLES, SCHEMA_VERSION, claim, expire, finish, job, one
 from harness.rows import schedule as schedule_row
 
 
@@ -101,6 +102,81 @@ class TestRuns:
         assert last[:5] == ("lost", "claimed", "failed", 1, "h:1") and "the runs died" in last[6]
 
 
+class TestResults:
+    """As the query of a run records them."""
+
+    TOKEN = "00000000-0000-0000-0000-000000000007"
+
+    def claimed(self, connection):
+        number = schedule(connection)
+        for _ in range(2):  # it is planned, then claimed
+            execute(connection, "claim", ["harp"], [9], None, True, 24, self.TOKEN, "h:2", 120_000, 20, SCHEMA_VERSION, 0, True,
+                    False, [None], [None])
+        connection.execute("delete from harpsweep.job_event")
+        return number
+
+    def record(self, connection, number, action, final=None, delay=0, reason="why"):
+        assert execute(connection, "record", [self.TOKEN], [number], [1], [action], [final], [409], [5], [reason], [3],
+                       [delay], 24, 7, 20)[0][1] == "recorded"
+
+    @pytest.mark.parametrize("action,final,delay,what,state", [
+        ("done", "removed", 0, "result", "removed"), ("done", "unsupported", 0, "result", "unsupported"),
+        ("fail", None, 0, "result", "failed"), ("retry", None, 0, "retry", "pending"), ("wait", None, 0, "in use", "pending"),
+        ("hold", None, 60, "held", "pending"), ("hold", None, 0, "held", "pending"), ("release", None, 0, "given back", "pending")])
+    def test_each_kind(self, rows_only, action, final, delay, what, state):
+        number = self.claimed(rows_only)
+        self.record(rows_only, number, action, final, delay)
+        assert events(rows_only, number) == [(what, "claimed", state, 1, "h:2", 409, "why")]
+
+    def test_what_is_said_once(self, rows_only):
+        """A hold or a release that says the same as the one before; but each failure and each look counts."""
+        told = []
+        for attempt, (action, reason) in enumerate([("hold", "a"), ("hold", "a"), ("release", "a"), ("hold", "b"), ("wait", "b"),
+                                                    ("wait", "b"), ("retry", "c"), ("retry", "c")], 1):
+            number = self.claimed(rows_only) if attempt == 1 else number
+            if attempt > 1:
+                rows_only.execute("update harpsweep.job set state = 'claimed', attempts = 1, claim_token = %s, claimed_at = now(),"
+                                  " next_at = now() + interval '1 min' where id = %s", (self.TOKEN, number))
+                rows_only.execute("delete from harpsweep.job_event")
+            self.record(rows_only, number, action, reason=reason)
+            told += words(rows_only, number)
+        assert told == ["held", "held", "in use", "in use", "retry", "retry"]
+
+    def test_a_failure_says_what_failed(self, rows_only):
+        number = self.claimed(rows_only)
+        rows_only.execute("update harpsweep.job set hold_reason = 'before'")
+        self.record(rows_only, number, "retry", reason="HTTP 500")
+        assert events(rows_only, number)[0][6] == "HTTP 500"
+
+    @pytest.mark.parametrize("lost", [0, 19])
+    def test_a_claim_that_is_lost(self, rows_only, lost):
+        number = self.claimed(rows_only)
+        rows_only.execute("update harpsweep.job set not_before = now() - interval '1 h', next_at = now() - interval '1 s',"
+                          " lost_claims = %s, hold_reason = 'before', http_status = 500", (lost,))
+        rows_only.execute("delete from harpsweep.job_event")
+        execute(rows_only, "claim", ["harp"], [9], None, True, 24, self.TOKEN, "h:3", 120_000, 20, SCHEMA_VERSION, 0, True,
+                False, [None], [None])
+        [event] = events(rows_only, number)
+        assert event[:6] == ("lost", "claimed", "failed" if lost else "claimed", 1, "h:2", None)
+        assert event[6].startswith("claimed 20 times" if lost else "taken up at 2")
+
+    def test_a_wish_that_a_claim_grants(self, rows_only):
+        number = self.claimed(rows_only)
+        rows_only.execute("select harpsweep.cancel(%s, 'why')", (number,))
+        rows_only.execute("update harpsweep.job set not_before = now() - interval '1 h', next_at = now() - interval '1 s'")
+        execute(rows_only, "claim", ["harp"], [9], None, True, 24, self.TOKEN, "h:3", 120_000, 20, SCHEMA_VERSION, 0, True,
+                False, [None], [None])
+        assert words(rows_only, number) == ["to be ended", "ended"]
+
+    def test_of_many_at_once(self, rows_only):
+        numbers = [schedule(rows_only, image=f"app:{n}") for n in range(3)]
+        for number in numbers:
+            claim(rows_only, number)
+        rows_only.execute("update harpsweep.job set state = 'pending', hold_reason = 'r' || id")
+        assert rows_only.execute("select job_id, what, detail from harpsweep.job_event order by 1").fetchall() == [
+            (number, "held", f"r{number}") for number in numbers]
+
+
 class TestPeople:
     @pytest.mark.parametrize("call,expected", [
         ("harpsweep.keep('harp', 'app')", ("ended", "new", "kept", 0, "postgres", None, "asked to keep the image")),
@@ -123,6 +199,13 @@ class TestPeople:
         assert events(rows_only, number) == [
             ("to be ended", "claimed", "claimed", 1, "postgres", None, "cancelled: why not")]
 
+    @pytest.mark.parametrize("choice,state", [("grace", "new"), ("now", "pending")])
+    def test_scheduled_again_while_a_run_works_on_it(self, rows_only, choice, state):
+        number = schedule(rows_only)
+        claim(rows_only, number)
+        assert schedule(rows_only, choice=choice) == number
+        assert events(rows_only, number) == [("scheduled again", "claimed", state, 1, "postgres", None, None)]
+
     def test_opened_again(self, rows_only):
         number = schedule(rows_only)
         claim(rows_only, number)
@@ -137,6 +220,80 @@ class TestPeople:
         rows_only.execute("update harpsweep.job set next_at = 'infinity', hold_reason = 'me' where id = %s", (number,))
         rows_only.execute("update harpsweep.job set hold_reason = 'still me', host = 'h' where id = %s", (number,))
         assert events(rows_only, number) == [("moved", "pending", "pending", 0, "postgres", None, "me")]
+
+    @pytest.mark.parametrize("change,what", [
+        ("failures = 1, last_error = 'e', next_at = not_before", "moved"), ("rechecks = 1, next_at = not_before", "moved"),
+        ("next_at = not_before", "moved"), ("choice = 'now'", "made due"), ("choice = 'now', next_at = not_before", "made due"),
+        ("attempts = 5, next_at = not_before", "moved")])
+    def test_by_hand_what_a_run_changes_as_well(self, rows_only, change, what):
+        """A run had it before and gave it back: its token is still there."""
+        number = schedule(rows_only)
+        claim(rows_only, number)
+        rows_only.execute("update harpsweep.job set state = 'pending', not_before = now() - interval '2 h', choice = 'grace',"
+                          " next_at = now() + interval '1 h', http_status = 500, hold_reason = 'busy' where id = %s", (number,))
+        rows_only.execute("delete from harpsweep.job_event")
+        rows_only.execute(f"update harpsweep.job set {change} where id = %s", (number,))
+        attempt = 5 if "attempts" in change else 1
+        assert events(rows_only, number) == [
+            (what, "pending", "pending", attempt, "postgres", None, "e" if "failures" in change else "busy")]
+
+    def test_made_due_for_this_very_moment(self, rows_only):
+        number = schedule(rows_only)
+        rows_only.execute("update harpsweep.job set not_before = now() - interval '2 h', next_at = now() where id = %s", (number,))
+        rows_only.execute("update harpsweep.job set next_at = now() + interval '1 us' where id = %s", (number,))
+        assert words(rows_only, number) == ["made due", "moved"]
+
+    @pytest.mark.parametrize("change,expected", [
+        ("state = 'pending', hold_reason = 'other'", ("held", "claimed", "pending", 1, "h:1", 404, "other")),
+        ("state = 'pending', attempts = 2", ("moved", "claimed", "pending", 2, "postgres", None, "why")),
+        ("state = 'pending', claim_token = null", ("moved", "claimed", "pending", 1, "postgres", None, "why")),
+        ("lost_claims = 1", ("lost", "claimed", "claimed", 1, "h:1", None, "taken up")),
+        ("end_wanted = 'kept'", ("to be ended", "claimed", "claimed", 1, "postgres", None, "kept: why"))])
+    def test_of_a_claimed_one(self, rows_only, change, expected):
+        """Only whoever still has the claim is the run; and the due time is not what tells."""
+        number = schedule(rows_only)
+        claim(rows_only, number)
+        rows_only.execute(f"update harpsweep.job set choice = 'grace', http_status = 404, hold_reason = 'why' where id = {number}")
+        rows_only.execute("delete from harpsweep.job_event")
+        rows_only.execute(f"update harpsweep.job set {change} where id = {number}")
+        [event] = events(rows_only, number)
+        assert event[:6] == expected[:6] and event[6].startswith(expected[6])
+
+    def test_a_claim_is_none(self, rows_only):
+        """Nor is one of a row whose claims were lost before, nor a wish that is taken back while it works."""
+        number = schedule(rows_only)
+        rows_only.execute("update harpsweep.job set lost_claims = 1")
+        rows_only.execute("delete from harpsweep.job_event")
+        claim(rows_only, number)
+        assert events(rows_only, number) == []
+        rows_only.execute("update harpsweep.job set lost_claims = 0, end_wanted = 'kept'")
+        rows_only.execute("update harpsweep.job set end_wanted = null")
+        assert words(rows_only, number) == ["to be ended"]
+
+    @pytest.mark.parametrize("wished", [True, False])
+    def test_an_end_after_the_run_died(self, rows_only, wished):
+        """Whoever ends it is no run, and the wish was told when it was made."""
+        number = schedule(rows_only)
+        claim(rows_only, number)
+        rows_only.execute("update harpsweep.job set not_before = now() - interval '1 h'")
+        if wished:
+            rows_only.execute("select harpsweep.cancel(%s, 'why')", (number,))
+        rows_only.execute("update harpsweep.job set next_at = now() - interval '1 s'")
+        rows_only.execute("delete from harpsweep.job_event")
+        rows_only.execute("select harpsweep.cancel(%s, 'why')", (number,))
+        assert events(rows_only, number) == [("ended", "claimed", "cancelled", 1, "postgres", None, "why")]
+
+    def test_several_in_one_statement(self, rows_only):
+        numbers = [schedule(rows_only, image=f"app:{n}") for n in range(3)]
+        rows_only.execute("select harpsweep.cancel_daemon('harp', 'gone')")
+        assert rows_only.execute("select job_id, what from harpsweep.job_event order by id").fetchall() == [
+            (number, "ended") for number in numbers]
+
+    def test_a_result_without_a_reason(self, rows_only):
+        number = schedule(rows_only)
+        claim(rows_only, number)
+        finish(rows_only, number, "removed", http_status=200)
+        assert events(rows_only, number) == [("result", "claimed", "removed", 1, "h:1", 200, None)]
 
     def test_who_is_the_one_that_connected(self, database):
         """And not the owner of the functions."""
@@ -168,7 +325,8 @@ def test_nothing_is_forgotten(rows_only):
         create trigger see after update on harpsweep.job for each row execute function pg_temp.see()""")
     try:
         for step in range(900):
-            numbers = [row[0] for row in rows_only.execute("select id from harpsweep.job").fetchall()]
+            # The last ones: most of the others have ended.
+            numbers = [row[0] for row in rows_only.execute("select id from harpsweep.job order by id desc limit 30").fetchall()]
             one_of = generator.choice(numbers) if numbers else 0
             deed = generator.randrange(9)
             if deed < 2 or not numbers:

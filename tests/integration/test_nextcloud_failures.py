@@ -60,7 +60,8 @@ def own_template(cluster, nextcloud_template, watched_template):  # pylint: disa
     """Name of a database in which Nextcloud's own user, no superuser, owns harpsweep; to copy."""
     cluster.create_database("own_template", template=nextcloud_template, owner="nextcloud")
     cluster.install("own_template", "nextcloud", nextcloud="on")
-    return "own_template"
+    yield "own_template"
+    cluster.drop_database("own_template")
 
 
 @pytest.fixture

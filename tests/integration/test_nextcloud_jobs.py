@@ -24,7 +24,8 @@ SECRET = '{"password":"of-another-job"}'
 def beside_template(cluster, watched_template):
     cluster.create_database("beside_template", template=watched_template, owner="nextcloud")
     cluster.run_file("beside_template", INTAKE)
-    return "beside_template"
+    yield "beside_template"
+    cluster.drop_database("beside_template")
 
 
 @pytest.fixture

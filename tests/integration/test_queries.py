@@ -6,23 +6,18 @@ tempted. None may read the table from end to end.
 """
 
 import json
-import pathlib
 import re
 import uuid
 
 import pytest
 
+from harness.queries import QUERIES, execute, literal, text_of
 from harness.rows import SCHEMA_VERSION, claim, expire, in_thread, job, one, schedule, wait_until_blocked
 
-QUERIES = sorted((pathlib.Path(__file__).parents[2] / "sql" / "queries").glob("*.sql"))
 HISTORY = 50_000
 QUEUE = 20_000
 YOUNG = 8_000
 TOKEN = str(uuid.UUID(int=7))
-
-
-def text_of(name):
-    return (QUERIES[0].parent / f"{name}.sql").read_text()
 
 
 def statement(name):
@@ -78,27 +73,6 @@ def filled(request, connection):
     return connection
 
 
-def literal(value):
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, list):
-        return "'{" + ",".join("null" if item is None else str(item) for item in value) + "}'"
-    return "'" + value + "'"
-
-
-def execute(connection, name, *arguments):
-    """What a run gets, as rows."""
-    connection.execute(f"prepare {name}_q as {text_of(name)}")
-    try:
-        return connection.execute(f"execute {name}_q ({', '.join(map(literal, arguments))})").fetchall()
-    finally:
-        connection.execute(f"deallocate {name}_q")
-
-
 def explain(connection, name, *arguments):
     """The nodes of the plan that a run gets, with what they touched; everything is undone."""
     with connection.transaction(force_rollback=True):
@@ -138,6 +112,14 @@ def test_daemons_are_found_in_one_index(filled):
     assert touched(nodes) <= 4 * 4  # a descent for each of three daemons, and one that finds no more
 
 
+def test_finding_looks_at_one_row_of_each_daemon(filled):
+    """Also where the time of all of them is to come: it steps over none of them."""
+    filled.execute("update harpsweep.job set next_at = now() + interval '1 day' where state = 'pending'")
+    filled.execute("vacuum (analyze) harpsweep.job")
+    nodes = job_scans(explain(filled, "find"))
+    assert sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in nodes) <= 4
+
+
 def test_with_nothing_open_a_run_touches_two_pages_whatever_the_history(filled):
     filled.execute("delete from harpsweep.job where finished_at is null")
     filled.execute("vacuum (analyze) harpsweep.job")
@@ -151,7 +133,16 @@ def test_a_claim_touches_what_it_takes(filled):
     assert_by_index(nodes, "job_due", "job_pkey")
     for node in job_scans(nodes):
         if node.get("Index Name") == "job_due":
-            assert node["Actual Rows"] <= 50
+            assert node["Actual Rows"] + node.get("Rows Removed by Filter", 0) <= 50
+
+
+def test_a_claim_looks_at_nothing_that_is_not_due(filled):
+    filled.execute("update harpsweep.job set next_at = now() + interval '1 day' where state = 'pending'")
+    filled.execute("vacuum (analyze) harpsweep.job")
+    nodes = explain(filled, "claim", ["d0", "d1"], [50, 50], None, True, 24, TOKEN, "host:1", 120_000, 20, SCHEMA_VERSION, 0, True, False,
+                    [None, None], [None, None])
+    due = [node for node in job_scans(nodes) if node.get("Index Name") == "job_due"]
+    assert due and all(node["Actual Rows"] + node.get("Rows Removed by Filter", 0) == 0 for node in due)
 
 
 def test_a_claim_looks_once_at_each_row_that_it_takes(filled):
@@ -225,6 +216,14 @@ def test_counting_what_is_due_looks_at_no_more_than_is(filled):
     assert sum(row[1] for row in execute(filled, "count_due", ["d0", "d1"], None, True, 24, 100_000)) == due
     nodes = explain(filled, "count_due", ["d0"], None, True, 24, 5)
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in job_scans(nodes)) <= 5
+
+
+@pytest.mark.parametrize("filled", ["history"], indirect=True)
+@pytest.mark.parametrize("query,arguments", [("peek", (None, None, True, 24, 50)), ("plan", (None, None, 24, 0, 50, 0, True, False))])
+def test_what_waits_is_found_without_the_history(filled, query, arguments):
+    schedule(filled, choice="now")
+    nodes = job_scans(explain(filled, query, *arguments))
+    assert nodes and sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in nodes) <= 2
 
 
 class TestCountDue:

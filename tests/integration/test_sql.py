@@ -193,6 +193,7 @@ VIOLATIONS = [
     ("job_open_exactly_with_next_at", {**PENDING, "next_at": "null"}),
     ("job_open_exactly_with_next_at", {**DONE, "next_at": "now()"}),
     ("job_new_exactly_at_minus_infinity", {"next_at": "now()"}),
+    ("job_new_exactly_at_minus_infinity", {"next_at": "null"}),
     ("job_new_exactly_at_minus_infinity", {**PENDING, "next_at": "'-infinity'", "not_before": "'-infinity'"}),
     ("job_finished_exactly_when_final", {**PENDING, "finished_at": "now()"}),
     ("job_finished_exactly_when_final", {**DONE, "state": "failed", "finished_at": "null"}),
@@ -225,6 +226,8 @@ def insert_job(connection, values):
 
 class TestConstraints:
     @pytest.mark.parametrize("values", [{}, PENDING, CLAIMED, DONE, {**CLAIMED, "end_wanted": "'kept'"},
+                                        {"not_before": "now()"}, {**DONE, "state": "failed", "not_before": "null"},
+                                        {**DONE, "state": "failed", "not_before": "now() + interval '1 s'"},
                                         {**DONE, "state": "no_ref", "image_ref": "''"},
                                         {**DONE, "state": "kept", "choice": "'keep'"}])
     def test_good_rows(self, rows_only, values):
@@ -274,6 +277,35 @@ class TestConstraints:
             rows_only.execute("insert into harpsweep.daemon (daemon, stop, stopped_since) values ('d', 'x', now())")
         with pytest.raises(errors.CheckViolation, match="daemon_stopped_with_a_reason"):
             rows_only.execute("insert into harpsweep.daemon (daemon, stop) values ('d', 'down')")
+
+    @pytest.mark.parametrize("stop,since,good", [
+        ("null", "null", True), ("'down'", "now()", True), ("null", "now()", False), ("'down'", "null", False)])
+    def test_daemon_is_stopped_since(self, rows_only, stop, since, good):
+        insert = f"insert into harpsweep.daemon (daemon, stop, stopped_since) values ('d', {stop}, {since})"
+        if good:
+            rows_only.execute(insert)
+            return
+        with pytest.raises(errors.CheckViolation, match="daemon_stopped_with_a_reason"):
+            rows_only.execute(insert)
+
+    @pytest.mark.parametrize("values,broken", [
+        ("0, null, null", None), ("null, now(), 'update'", None), ("null, now(), 'uninstall'", None),
+        ("-1, null, null", "exapp_image_bytes_are_not_negative"),
+        ("0, now(), null", "exapp_image_superseded_by_something"), ("0, null, 'update'", "exapp_image_superseded_by_something"),
+        ("0, now(), 'other'", "exapp_image_superseded_by_something")])
+    def test_observations(self, rows_only, values, broken):
+        insert = ("insert into harpsweep.exapp_image (appid, daemon, fingerprint, bytes, superseded_at, superseded_by)"
+                  f" values ('a', 'd', 'f', {values})")
+        with rows_only.transaction(force_rollback=True):
+            if broken is None:
+                rows_only.execute(insert)
+                return
+            with pytest.raises(errors.CheckViolation, match=broken), rows_only.transaction():
+                rows_only.execute(insert)
+
+    def test_one_nextcloud(self, rows_only):
+        with rows_only.transaction(force_rollback=True), pytest.raises(errors.CheckViolation, match="nextcloud_is_one_row"):
+            rows_only.execute("insert into harpsweep.nextcloud (one, schema_name, table_prefix) values (false, 's', 'p')")
 
     def test_longest_key_fits_the_index(self, rows_only):
         schedule(rows_only, daemon="\U0001f433" * 64, image="\U0001f433" * 512, image_id=ID)

@@ -2,6 +2,7 @@
 
 # pylint: disable=missing-function-docstring,too-many-public-methods
 
+import pytest
 from harness.rows import claim, finish, hours_ahead, in_thread, job, one, schedule, wait_until_blocked
 
 
@@ -103,3 +104,39 @@ class TestConcurrency:
         for thread, _ in threads:
             thread.join()
         assert all(isinstance(result[0], int) for _, result in threads)
+
+
+CALLS = ["keep('d', 'app')", "flush_daemon('d')", "cancel_daemon('d', 'r')"]
+
+
+class TestLocks:
+    @pytest.mark.parametrize("call", CALLS)
+    def test_in_the_order_of_their_numbers(self, rows_only, shared_database, call):
+        """Wherever the rows lie, and whatever an index would begin with: so two callers never wait for each other."""
+        first, second = schedule(rows_only, image="z:1", grace_hours=5), schedule(rows_only, image="a:1", grace_hours=5)
+        rows_only.execute("update harpsweep.job set hold_reason = 'now it lies behind the other' where id = %s", (first,))
+        caller = shared_database.connect()
+        with shared_database.connect(autocommit=False) as holder:
+            holder.execute("select from harpsweep.job where id = %s for update", (first,))
+            thread, result = in_thread(lambda: one(caller, f"select harpsweep.{call}"))
+            wait_until_blocked(rows_only, caller)
+            holder.execute("select from harpsweep.job where id = %s for update nowait", (second,))
+            holder.commit()
+            thread.join()
+        assert result == [2]
+
+    @pytest.mark.parametrize("call", CALLS)
+    def test_of_no_others(self, rows_only, shared_database, call):
+        """Neither for a final row does it wait, nor for another daemon's or another app's."""
+        schedule(rows_only, grace_hours=5)
+        final = schedule(rows_only, image="app:2", choice="now")
+        finish(rows_only, final, "in_use")
+        others = [final, schedule(rows_only, daemon="e")]
+        if "app" in call:
+            others.append(schedule(rows_only, appid="other", image="app:3"))
+        with shared_database.connect(autocommit=False) as holder:
+            holder.execute("select from harpsweep.job where id = any (%s) for update", (others,))
+            with rows_only.transaction():
+                rows_only.execute("set local lock_timeout = '2 s'")
+                assert one(rows_only, f"select harpsweep.{call}") == 1
+            holder.rollback()

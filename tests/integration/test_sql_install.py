@@ -39,6 +39,19 @@ class TestInstall:
         assert schema_of(cluster, database.name) == before
         assert one(connection, "select count(*) from harpsweep.migration") == LATEST
 
+    @pytest.mark.parametrize("trigger", ["job_changed", "job_deleted", "job_truncated"])
+    def test_again_brings_back_a_trigger(self, cluster, database, connection, trigger):
+        """That the others are there, or one of that name on a table of somebody else's, does not stand in for it."""
+        before = schema_of(cluster, database.name)
+        connection.execute(f"drop trigger {trigger} on harpsweep.job")
+        connection.execute("create table public.theirs (x int)")
+        connection.execute(f"create trigger {trigger} before update on public.theirs for each row"
+                           " execute function suppress_redundant_updates_trigger()")
+        assert schema_of(cluster, database.name) != before
+        cluster.install(database.name)
+        connection.execute("drop table public.theirs")
+        assert schema_of(cluster, database.name) == before
+
     def test_again_keeps_what_a_dba_added(self, cluster, database, connection):
         connection.execute("create role dba_test")
         connection.execute("grant select on harpsweep.jobs to dba_test")

@@ -1,7 +1,7 @@
 """Takes each guard away, one at a time, and says which ones no test misses.
 
     python3 tests/mutation/mutate.py [--list] [--only GLOB] [--all] [--jobs N] [--minutes M] [--seed S]
-                                     [--shard I/N] [--resume] [--units] [--tests GLOB]
+                                     [--shard I/N] [--resume] [--units] [--tests GLOB] [--most N]
 
 c_mutants.py and sql_mutants.py say by which rules mutants are made, and DECIDING below of which files. Those
 that are known to change nothing are in equivalent.txt, each with its reason. The others are given to the tests
@@ -46,6 +46,8 @@ DECIDING = ("src/sweep*.c", "src/verdict*.c", "src/lane.c", "src/roster.c", "src
 # Queries and views that only tell.
 TELLING = ("sql/queries/status_*.sql", "sql/queries/list_*.sql", "sql/queries/check_*.sql", "sql/views.sql")
 NEVER = ("src/mem.c",)
+# Those that take less come first, of which a dozen take no longer than one of the others.
+QUICK_S = 0.7
 # What the record of the tests depends on: C's mutants are numbers in it.
 NUMBERED = ("c_mutants.py", "mutants.py", "reach.py", "tokens.py", "worker.py")
 
@@ -226,9 +228,9 @@ def family(test):
 class Judge:
     """Gives mutants to tests."""
 
-    def __init__(self, project, built, record, deadline, say, wanted):
+    def __init__(self, project, built, record, deadline, say, wanted, most=None):
         self.project, self.built, self.record, self.deadline, self.say = project, built, record, deadline, say
-        self.wanted = wanted
+        self.wanted, self.most = wanted, most
         self.tables = project.constraint_tables()
         self.near = {}  # {path or scope: {test or family: how good it was at killing there}}
         self.bad = set()
@@ -258,8 +260,8 @@ class Judge:
 
         def rank(test):
             kin = family(test)
-            return (test != first, "::" in test, mutant.scope.replace("_", "") not in kin.lower().replace("_", ""),
-                    -near[test] - near[kin], -far[test] - far[kin], turn[test], self.record.tests[test]["seconds"])
+            return (test != first, "::" in test, self.record.tests[test]["seconds"] > QUICK_S,
+                    mutant.scope.replace("_", "") not in kin.lower().replace("_", ""), -near[test] - near[kin], -far[test] - far[kin], turn[test], self.record.tests[test]["seconds"])
 
         return sorted(tests, key=rank)
 
@@ -275,7 +277,7 @@ class Judge:
             tried += 1
             if any(self.run_unit(test, env, variant) for variant in build.VARIANTS):
                 return test, tried
-        tests = [test for test in tests if "::" in test]
+        tests = [test for test in tests if "::" in test][: self.most]
         if not tests:
             return None, tried
         source = self.project.sources[mutant.path]
@@ -286,6 +288,7 @@ class Judge:
                 both = WORK / f"query-{worker.number}"
                 both.write_text(f"{reach.embedded(source)}\0{reach.embedded(mutant.apply(source))}\0", encoding="utf-8")
                 env["HARPSWEEP_MUTANT_QUERY"] = str(both)
+        killer = None
         try:
             self.apply(worker, mutant, mutant.apply(source))
             for test in tests:
@@ -293,12 +296,14 @@ class Judge:
                     raise Stopped
                 tried += 1
                 if self.kills(worker, test, env, mutant):
+                    killer = test
                     return test, tried
         finally:
             file.write_text(source, encoding="utf-8")
             if worker.process is not None:
                 worker.tell("reset")
-                self.apply(worker, mutant, source)
+                if killer is None:  # else it was undone before the last run of that test
+                    self.apply(worker, mutant, source)
         return None, tried
 
     def apply(self, worker, mutant, text):
@@ -330,7 +335,7 @@ class Judge:
                     return False
                 if not first["over"] and not worker.run(test, self.limit(test), env)["failed"]:
                     return False
-                self.clear(worker, mutant)
+                self.clear(worker, mutant, first["over"])
                 control = worker.run(test, self.limit(test), {})
                 if not control["failed"]:
                     return True
@@ -344,10 +349,13 @@ class Judge:
         self.say(f"   left out from now on: {test}")
         return False
 
-    def clear(self, worker, mutant):
-        """The tree and the databases without the mutant."""
+    def clear(self, worker, mutant, hangs):
+        """The tree and the databases without the mutant; hangs: a server process may still be at work on it."""
         if mutant.kind != "c":
             (worker.tree / mutant.path).write_text(self.project.sources[mutant.path], encoding="utf-8")
+            if hangs:
+                worker.stop()
+                self.warm(worker)
             worker.tell("reset")
             self.apply(worker, mutant, self.project.sources[mutant.path])
 
@@ -504,6 +512,7 @@ def parse():
                         " they leave, --resume without it asks the integration tests")
     parser.add_argument("--tests", action="append", help="of the integration tests only those whose name has this (a glob):"
                         " the most likely ones first, then --resume without it for what they leave")
+    parser.add_argument("--most", type=int, help="of the integration tests at most so many for each mutant, in their order")
     parser.add_argument("--resume", action="store_true", help="only those that were not killed before")
     return parser.parse_args()
 
@@ -527,13 +536,14 @@ def main():
         print(len(chosen))
         return 0
     WORK.mkdir(parents=True, exist_ok=True)
-    built = build.program(ROOT, WORK, project.c_sites, say)
+    of_c = any(mutant.kind == "c" for mutant in chosen)
+    built = build.program(ROOT, WORK, project.c_sites, of_c, say)
     workers = [Worker(number + 1, built) for number in range(options.jobs)]
     try:
         wanted = judges(options)
-        record = measure(project, built, [] if options.units else workers, wanted, say)
+        record = measure(project, built, [] if options.units else workers, wanted, of_c, say)
         judge = Judge(project, built, record, began + options.minutes * 60 if options.minutes else float("inf"), say,
-                      wanted)
+                      wanted, options.most)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: setattr(judge, "deadline", 0))
         drawn = f" in the order of seed {options.seed}, for {options.minutes:g} minutes" if options.minutes else ""
@@ -551,12 +561,13 @@ def judges(options):
     return lambda test: "::" not in test or any(fnmatch.fnmatchcase(test, f"*{glob}*") for glob in globs)
 
 
-def measure(project, built, workers, wanted, say):
+def measure(project, built, workers, wanted, of_c, say):
     """What is known of the tests; of those that are new or have changed, by running them."""
     harness = [path for folder in ("tests/harness", "tests/standin") for path in (ROOT / folder).glob("*.py")]
     stamp = build.digest([ROOT / name for name in project.sources] + [HERE / name for name in NUMBERED] + harness + [ROOT / "tests/integration/conftest.py"])
     record = reach.Reach(ROOT, WORK / "reach.json", stamp)
-    record_units(record, built, len(project.c_sites), say)
+    if of_c:
+        record_units(record, built, len(project.c_sites), say)
     if not workers:
         record.save()
         return record

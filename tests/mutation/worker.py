@@ -149,7 +149,8 @@ class Server:
                 del self.logs[path]
                 continue
             names.update(re.findall(r"harpsweep\.(\w+)", text))
-            for entry in re.findall(r"\tQuery Text: (.*(?:\n\t.*)*)", text):
+            # What fails is not explained, but it is told with its error.
+            for entry in re.findall(r"(?:\tQuery Text:| STATEMENT: ) (.*(?:\n\t.*)*)", text):
                 statements.add(mutants.flat(entry.replace("\n\t", "\n")))
         return {"statements": sorted(statements), "names": sorted(names)}
 
