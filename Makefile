@@ -22,6 +22,7 @@ SOURCES := \
 	src/cli_reader.c \
 	src/cli_spec.c \
 	src/clock.c \
+	src/clock_day.c \
 	src/clock_local.c \
 	src/cmd_adopt.c \
 	src/cmd_change.c \
@@ -38,6 +39,13 @@ SOURCES := \
 	src/cmd_plan.c \
 	src/cmd_progress.c \
 	src/cmd_psql.c \
+	src/cmd_report.c \
+	src/cmd_report_answer.c \
+	src/cmd_report_json.c \
+	src/cmd_report_page.c \
+	src/cmd_report_parts.c \
+	src/cmd_report_style.c \
+	src/cmd_report_tables.c \
 	src/cmd_run.c \
 	src/cmd_schedule.c \
 	src/cmd_session.c \
@@ -68,6 +76,7 @@ SOURCES := \
 	src/fdio.c \
 	src/fleet.c \
 	src/gateway.c \
+	src/html_out.c \
 	src/http.c \
 	src/http_curl.c \
 	src/http_loader.c \
@@ -79,6 +88,7 @@ SOURCES := \
 	src/keyfile.c \
 	src/lane.c \
 	src/ledger.c \
+	src/ledger_report.c \
 	src/log.c \
 	src/main.c \
 	src/mem.c \

@@ -159,6 +159,7 @@ begin
     on conflict (daemon, image_ref, coalesce(image_id, '')) where finished_at is null
     do update set
         appid = excluded.appid,
+        scheduled_by = session_user,
         event = excluded.event,
         choice = excluded.choice,
         orphaned_at = excluded.orphaned_at,

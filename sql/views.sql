@@ -51,7 +51,8 @@ select j.id,
        j.host,
        j.docker_socket_port,
        j.oc_job_id,
-       j.outcome
+       j.outcome,
+       j.scheduled_by
 from harpsweep.job as j
 order by j.id desc;
 

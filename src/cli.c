@@ -60,15 +60,16 @@ static bool
 cli_check_format(const struct cli_reader *reader)
 {
     static const struct {
-        enum cli_format format;
         const char *name;
+        enum cli_format format;
         enum cli_command command;
     } special[] = {
-        {CLI_FORMAT_CSV, "csv", CLI_LIST},
-        {CLI_FORMAT_PROMETHEUS, "prometheus", CLI_STATUS},
-        {CLI_FORMAT_NAGIOS, "nagios", CLI_STATUS},
+        {"csv", CLI_FORMAT_CSV, CLI_LIST},
+        {"prometheus", CLI_FORMAT_PROMETHEUS, CLI_STATUS},
+        {"nagios", CLI_FORMAT_NAGIOS, CLI_STATUS},
+        {"html", CLI_FORMAT_HTML, CLI_REPORT},
     };
-    const struct cli *cli = reader->cli;
+    struct cli *cli = reader->cli;
 
     for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
         if (cli->format == special[i].format && cli->command != special[i].command) {
@@ -77,6 +78,27 @@ cli_check_format(const struct cli_reader *reader)
             return err_hint(reader->err, "'harpsweep %s --format=%s' has",
                             cli_command_name(special[i].command), special[i].name);
         }
+    }
+    /* What is printed where nobody says how is text, but for the one that prints none. */
+    if (cli->command == CLI_REPORT && cli->format == CLI_FORMAT_TEXT) {
+        if ((reader->seen & CLI_SEEN(CLI_OPTION_FORMAT)) != 0) {
+            (void)err_set(reader->err, ERR_USAGE, "command report has no --format=text");
+            return err_hint(reader->err, "'harpsweep status' tells in text how it goes");
+        }
+        cli->format = CLI_FORMAT_HTML;
+    }
+    return true;
+}
+
+/* A report of no day would say nothing. */
+static bool
+cli_check_days(const struct cli_reader *reader)
+{
+    if (reader->cli->command == CLI_REPORT && reader->cli->days == 0) {
+        return err_set(
+            reader->err, ERR_USAGE,
+            "option --days of the command report needs a whole number from 1 to 365, not "
+            "'0'");
     }
     return true;
 }
@@ -120,7 +142,7 @@ cli_check_options(const struct cli_reader *reader)
                             cli_command_name(command));
         }
     }
-    return cli_check_format(reader) && cli_check_thresholds(reader);
+    return cli_check_format(reader) && cli_check_thresholds(reader) && cli_check_days(reader);
 }
 
 static bool
@@ -251,6 +273,7 @@ cli_read_arguments(const struct cli_reader *reader)
     case CLI_OBSERVE:
     case CLI_LIST:
     case CLI_STATUS:
+    case CLI_REPORT:
     case CLI_CHECK:
     case CLI_SETUP:
     case CLI_SETTINGS:

@@ -27,6 +27,7 @@ enum cli_command {
     CLI_RETRY,
     CLI_ADOPT,
     CLI_STATUS,
+    CLI_REPORT,
     CLI_CHECK,
     CLI_SETUP,
     CLI_SETTINGS, /* only as the subject of a help */
@@ -38,6 +39,7 @@ enum cli_format {
     CLI_FORMAT_CSV,
     CLI_FORMAT_PROMETHEUS,
     CLI_FORMAT_NAGIOS,
+    CLI_FORMAT_HTML,
 };
 
 /* What may be without being a problem: more is one. */
@@ -73,6 +75,7 @@ struct cli {
     struct cli_thresholds failed;  /* jobs */
     struct cli_thresholds stopped; /* seconds that a daemon may be stopped */
     const char *file;              /* --file; NULL: none; "-": standard input */
+    const char *output;            /* --output; NULL, "-": standard output */
     const char *nextcloud;         /* setup: --nextcloud; NULL: not given, as the next four */
     const char *conninfo;
     const char *user;
@@ -112,6 +115,7 @@ int cmd_show(const struct cli *cli, const struct conf *conf);
 int cmd_schedule(const struct cli *cli, const struct conf *conf);
 int cmd_change(const struct cli *cli, const struct conf *conf); /* now, keep, cancel, retry */
 int cmd_status(const struct cli *cli, const struct conf *conf);
+int cmd_report(const struct cli *cli, const struct conf *conf);
 int cmd_status_unknown(const struct err *err); /* --format=nagios: nothing could be asked */
 int cmd_version(void);
 int cmd_check(const struct cli *cli); /* reads the settings itself, to report on them */

@@ -58,10 +58,13 @@ cli_take_word(const struct cli_reader *reader, enum cli_option_id id, const char
 static bool
 cli_take_format(const struct cli_reader *reader, const char *value)
 {
-    static const char *const formats[] = {
-        [CLI_FORMAT_TEXT] = "text",     [CLI_FORMAT_JSON] = "json",
-        [CLI_FORMAT_CSV] = "csv",       [CLI_FORMAT_PROMETHEUS] = "prometheus",
-        [CLI_FORMAT_NAGIOS] = "nagios", NULL};
+    static const char *const formats[] = {[CLI_FORMAT_TEXT] = "text",
+                                          [CLI_FORMAT_JSON] = "json",
+                                          [CLI_FORMAT_CSV] = "csv",
+                                          [CLI_FORMAT_PROMETHEUS] = "prometheus",
+                                          [CLI_FORMAT_NAGIOS] = "nagios",
+                                          [CLI_FORMAT_HTML] = "html",
+                                          NULL};
     const char *word = NULL;
 
     if (!cli_take_word(reader, CLI_OPTION_FORMAT, value, formats, &word)) {
@@ -231,6 +234,8 @@ cli_text_of(struct cli *cli, enum cli_option_id id)
         return &cli->reason;
     case CLI_OPTION_FILE:
         return &cli->file;
+    case CLI_OPTION_OUTPUT:
+        return &cli->output;
     case CLI_OPTION_NEXTCLOUD:
         return &cli->nextcloud;
     case CLI_OPTION_CONNINFO:

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What an option does for these commands: two of them have formats of their own. */
+/* What an option does for these commands: some mean something else to one of them. */
 static const char *
 cli_option_help(const struct cli_option *option, unsigned commands)
 {
@@ -14,6 +14,12 @@ cli_option_help(const struct cli_option *option, unsigned commands)
     }
     if (strcmp(option->name, "format") == 0 && commands == 1U << CLI_STATUS) {
         return "text, json, prometheus or nagios";
+    }
+    if (strcmp(option->name, "format") == 0 && commands == 1U << CLI_REPORT) {
+        return "html or json";
+    }
+    if (strcmp(option->name, "days") == 0 && commands == 1U << CLI_REPORT) {
+        return "the last N days, today included, 1 to 365 (default 30)";
     }
     return option->help;
 }

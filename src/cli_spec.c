@@ -6,7 +6,7 @@
 #define CHANGES (BIT(NOW) | BIT(KEEP) | BIT(CANCEL) | BIT(RETRY))
 #define PRINTS                                                                                  \
     (BIT(RUN) | BIT(PLAN) | BIT(OBSERVE) | BIT(ADOPT) | BIT(LIST) | BIT(SHOW) | BIT(SCHEDULE) | \
-     CHANGES | BIT(STATUS) | BIT(CHECK))
+     CHANGES | BIT(STATUS) | BIT(REPORT) | BIT(CHECK))
 #define ALL (~0U)
 
 static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
@@ -51,12 +51,16 @@ static const struct cli_option cli_options[CLI_OPTION_COUNT] = {
          "sha256:... of the image: only that one, wherever its name leads by then", BIT(SCHEDULE),
          '\0'},
     [CLI_OPTION_REASON] = {"reason", "TEXT", "is shown with the job", BIT(CANCEL), '\0'},
-    [CLI_OPTION_DAYS] = {"days", "N", "look N days ahead, 0 to 365 (default 7)", BIT(PLAN), '\0'},
+    [CLI_OPTION_DAYS] = {"days", "N", "look N days ahead, 0 to 365 (default 7)",
+                         BIT(PLAN) | BIT(REPORT), '\0'},
     [CLI_OPTION_MAX_INSTANCES] = {"max-instances", "N",
                                   "with a folder of settings: so many at once, 1 to 64 (default 8)",
                                   BIT(RUN), '\0'},
     [CLI_OPTION_FILE] = {"file", "FILE", "references in a file, one a line; - is standard input",
                          BIT(ADOPT), '\0'},
+    [CLI_OPTION_OUTPUT] = {"output", "FILE",
+                           "write it there, whole or not at all; - is standard output, the default",
+                           BIT(REPORT), '\0'},
     [CLI_OPTION_SINCE] =
         {"since", "WHEN",
          "only jobs that came or ended since: 24h, 7d, 2026-03-01, or a date and HH:MM", BIT(LIST),
@@ -149,6 +153,13 @@ static const struct cli_command_spec cli_commands[] = {
          "As prometheus: metrics, for a collector that runs the command; see metrics_file for "
          "another\n"
          "way. As nagios: a plugin's line and exit code (0 to 3), with the thresholds below."},
+    [CLI_REPORT] = {"report", "", "writes a page: what was reclaimed, what waits, what failed",
+                    "One HTML file without scripts that loads nothing: for a browser, a phone, a "
+                    "mail, paper.\n"
+                    "Days and times are those of this host's zone (TZ); in JSON, moments are UTC. "
+                    "Exit 0 where "
+                    "it\n"
+                    "was written, whatever it says."},
     [CLI_CHECK] =
         {"check", "", "tests settings, database and daemons, and tells what to do",
          "Deletes nothing. With -v also shows every setting in force.\n"

@@ -28,4 +28,18 @@ bool clock_parse_local(const char *text, int64_t *ret_seconds);
 #define CLOCK_LOCAL_SIZE 64
 const char *clock_local_text(int64_t seconds, char ret_text[CLOCK_LOCAL_SIZE]);
 
+/* A day of that zone: the second in which it begins, and its date, "2026-03-01". ahead counts from
+ * the day of the moment on, backwards where it is negative. Days of 23 and 25 hours, and those that
+ * begin at one in the morning because midnight is left out, are what they are. */
+#define CLOCK_DAY_SIZE 16
+int64_t clock_local_day(int64_t seconds, int ahead, char ret_date[CLOCK_DAY_SIZE]);
+
+/* The zone's name at a moment: "CET". */
+#define CLOCK_ZONE_SIZE 32
+const char *clock_local_zone(int64_t seconds, char ret_zone[CLOCK_ZONE_SIZE]);
+
+/* A moment in UTC as the queries write it: "2026-03-01T14:05:09Z". */
+#define CLOCK_UTC_SIZE 32
+const char *clock_utc_text(int64_t seconds, char ret_text[CLOCK_UTC_SIZE]);
+
 #endif

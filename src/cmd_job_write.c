@@ -36,7 +36,7 @@ static const struct job_field job_fields[] = {
     FIELD(http_status, JOB_NUMBER), FIELD(bytes_freed, JOB_NUMBER),
     FIELD(duration_ms, JOB_NUMBER), FIELD(protocol, JOB_WORD),
     FIELD(host, JOB_TEXT),          FIELD(docker_socket_port, JOB_NUMBER),
-    FIELD(oc_job_id, JOB_NUMBER),
+    FIELD(oc_job_id, JOB_NUMBER),   FIELD(scheduled_by, JOB_TEXT),
 };
 
 #undef FIELD

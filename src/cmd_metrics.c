@@ -1,15 +1,12 @@
 #include "cmd_metrics.h"
 
 #include "clock.h"
+#include "fdio.h"
 #include "log.h"
 #include "mem.h"
 #include "metrics_out.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const struct metrics_label no_label = {NULL, NULL};
 
@@ -211,40 +208,31 @@ cmd_metrics_write(FILE *out, const struct conf *conf, const struct status_view *
     mem_free(name);
 }
 
-/* False with errno set. */
-static bool
-metrics_write_file(const char *temporary, int fd, const struct conf *conf,
-                   const struct status_view *view, const struct sweep_report *report)
-{
-    FILE *file = fdopen(fd, "w");
-    bool written;
+struct metrics_content {
+    const struct conf *conf;
+    const struct status_view *view;
+    const struct sweep_report *report;
+};
 
-    if (file == NULL) {
-        (void)close(fd);
-        return false;
-    }
-    cmd_metrics_write(file, conf, view, report);
-    /* mkstemp() made it for its owner alone; the collector is somebody else. */
-    written = fchmod(fd, 0644) == 0 && ferror(file) == 0;
-    return fclose(file) == 0 && written && rename(temporary, conf->metrics_file) == 0;
+static void
+metrics_fill(void *context, FILE *out)
+{
+    const struct metrics_content *content = context;
+
+    cmd_metrics_write(out, content->conf, content->view, content->report);
 }
 
 static void
 metrics_replace(const struct conf *conf, const struct status_view *view,
                 const struct sweep_report *report)
 {
-    char *temporary = mem_printf("%s.XXXXXX", conf->metrics_file);
-    int fd = mkstemp(temporary);
+    struct metrics_content content = {conf, view, report};
+    struct err err;
 
-    if (fd < 0) {
-        log_warning("metrics_file %s could not be written: no file can be made beside it: %s",
-                    conf->metrics_file, strerror(errno));
-    } else if (!metrics_write_file(temporary, fd, conf, view, report)) {
-        log_warning("metrics_file %s could not be written: %s", conf->metrics_file,
-                    strerror(errno));
-        (void)unlink(temporary);
+    /* Readable for everybody: the collector is somebody else. */
+    if (!fdio_replace(conf->metrics_file, 0644, metrics_fill, &content, &err)) {
+        log_warning("metrics_file %s", err.text);
     }
-    mem_free(temporary);
 }
 
 void

@@ -149,6 +149,7 @@ cmd_status_tell(const struct cli *cli, const struct status_view *view)
         break;
     case CLI_FORMAT_TEXT:
     case CLI_FORMAT_CSV:
+    case CLI_FORMAT_HTML:
         cmd_status_print(view);
         break;
     }

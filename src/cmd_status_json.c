@@ -4,8 +4,7 @@
 
 #include <stdio.h>
 
-/* A row as an object, the columns by their names; columns first…last are whole numbers. */
-static void
+void
 cmd_status_write_row(struct json_out *json, const char *key, const struct db_result *result,
                      int row, int first, int last)
 {
@@ -24,7 +23,7 @@ cmd_status_write_row(struct json_out *json, const char *key, const struct db_res
     json_out_close_object(json);
 }
 
-static void
+void
 cmd_status_write_rows(struct json_out *json, const char *key, const struct db_result *result,
                       int first, int last)
 {

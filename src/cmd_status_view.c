@@ -61,7 +61,7 @@ cmd_status_print_state(const struct status_summary *summary)
     (void)printf("\n");
 }
 
-static const char *
+const char *
 cmd_status_exit_words(int64_t code)
 {
     switch (code) {

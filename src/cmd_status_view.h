@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "cmd_session.h"
+#include "json_out.h"
 #include "ledger.h"
 
 #include <stdbool.h>
@@ -45,8 +46,18 @@ void cmd_status_each_unknown(const struct status_view *view,
 /* Jobs that became final in the last 24 hours or 7 days (LEDGER_FINISHED_24H, …), or bytes. */
 int64_t cmd_status_finished(const struct status_view *view, int column);
 
+/* What a run told cron, in words. */
+const char *cmd_status_exit_words(int64_t code);
+
 void cmd_status_print(const struct status_view *view);
 void cmd_status_write_json(const struct status_view *view);
+
+/* A row as an object, the columns by their names; columns first…last are whole numbers. And an
+ * array of such rows. */
+void cmd_status_write_row(struct json_out *json, const char *key, const struct db_result *result,
+                          int row, int first, int last);
+void cmd_status_write_rows(struct json_out *json, const char *key, const struct db_result *result,
+                           int first, int last);
 
 /* A plugin's line, with perfdata, and its long text; returns its exit code. */
 int cmd_status_print_nagios(const struct cli *cli, const struct status_view *view);

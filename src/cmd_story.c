@@ -84,17 +84,21 @@ story_add_origin(struct story *story, const struct ledger_job *job)
     const char *wish = strcmp(job->choice, "now") == 0    ? ", to be deleted at once"
                        : strcmp(job->choice, "keep") == 0 ? ", to be kept"
                                                           : "";
+    char by[128] = "";
 
+    if (*job->scheduled_by != '\0') {
+        (void)snprintf(by, sizeof by, " (noted by %s)", job->scheduled_by);
+    }
     if (strcmp(job->event, "uninstall") == 0) {
-        story_add(story, at, "app %s was uninstalled, which left its image behind%s", job->appid,
-                  wish);
+        story_add(story, at, "app %s was uninstalled, which left its image behind%s%s", job->appid,
+                  wish, by);
     } else if (strcmp(job->event, "update") == 0) {
-        story_add(story, at, "app %s was updated, which left its old image behind%s", job->appid,
-                  wish);
+        story_add(story, at, "app %s was updated, which left its old image behind%s%s", job->appid,
+                  wish, by);
     } else if (strcmp(job->event, "adopted") == 0) {
-        story_add(story, at, "somebody had the image adopted ('harpsweep adopt')%s", wish);
+        story_add(story, at, "somebody had the image adopted ('harpsweep adopt')%s%s", wish, by);
     } else {
-        story_add(story, at, "somebody made this job%s", wish);
+        story_add(story, at, "somebody made this job%s%s", wish, by);
     }
     if (job->oc_job_id >= 0) {
         story_add(story, at, "AppAPI queued its own clean-up for it, as its job %" PRId64,

@@ -141,6 +141,7 @@ ledger_job_at(const struct db_result *result, int row, struct ledger_job *ret_jo
         .stop_hint = db_text(result, row, 33),
         .paused_until = db_text(result, row, 34),
         .oc_job_id = ledger_number(result, row, 35),
+        .scheduled_by = db_text(result, row, 36),
     };
 
     *ret_job = job;

@@ -57,6 +57,7 @@ struct ledger_job {
     const char *stop_hint;    /* what to do */
     const char *paused_until; /* runs leave the daemon alone until then */
     int64_t oc_job_id;        /* AppAPI's own job that this one stands behind */
+    const char *scheduled_by; /* the database role that did */
 };
 
 struct ledger_filter {

@@ -31,6 +31,8 @@ main_run_with(const struct cli *cli, const struct conf *conf)
         return cmd_change(cli, conf);
     case CLI_STATUS:
         return cmd_status(cli, conf);
+    case CLI_REPORT:
+        return cmd_report(cli, conf);
     case CLI_HELP:
     case CLI_VERSION:
     case CLI_CHECK:

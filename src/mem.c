@@ -64,22 +64,31 @@ mem_strndup(const char *text, size_t length)
 }
 
 char *
-mem_printf(const char *format, ...)
+mem_vprintf(const char *format, va_list args)
 {
-    va_list args;
     va_list again;
     int length;
     char *text;
 
-    va_start(args, format);
     va_copy(again, args);
     length = vsnprintf(NULL, 0, format, args);
-    va_end(args);
     text = mem_alloc(length < 0 ? 1 : (size_t)length + 1, 1);
     if (length > 0) {
         (void)vsnprintf(text, (size_t)length + 1, format, again);
     }
     va_end(again);
+    return text;
+}
+
+char *
+mem_printf(const char *format, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    text = mem_vprintf(format, args);
+    va_end(args);
     return text;
 }
 

@@ -5,6 +5,7 @@
 #ifndef HARPSWEEP_MEM_H
 #define HARPSWEEP_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /* Zeroed memory for count things of size bytes; never NULL. mem_free() it. */
@@ -21,6 +22,7 @@ char *mem_strndup(const char *text, size_t length);
 
 /* A string made by a printf format. mem_free() it. */
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /* Frees; NULL is fine. */
 void mem_free(void *memory);

@@ -24,7 +24,7 @@ _harpsweep() {
     help=$("$program" help $command 2>/dev/null)
 
     case $before in
-    -c | --config | --file | --nextcloud | --key-file)
+    -c | --config | --file | --output | --nextcloud | --key-file)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return

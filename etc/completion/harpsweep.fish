@@ -28,7 +28,7 @@ for command in '' $commands
         end
         test -n "$part[1]"; and set -a about -s $part[1]
         switch $part[2]
-            case config file nextcloud key-file
+            case config file output nextcloud key-file
                 set -a about -r -F
             case format
                 set -a about -x -a (string replace -ra ',| or ' ' ' -- $part[4])

@@ -1,6 +1,12 @@
 -- Migration 4: the history of each job. A job's row tells how it stands; this tells how it came to that. The
 -- triggers that write it are in history.sql.
 
+-- The default comes by itself: nobody knows who made the jobs that are there already.
+alter table harpsweep.job add column scheduled_by text;
+alter table harpsweep.job alter column scheduled_by set default session_user;
+comment on column harpsweep.job.scheduled_by is
+    'Database role that was connected when the job was made, or scheduled again last. Null: made before it was noted.';
+
 create table harpsweep.job_event (
     job_id      bigint not null,
     id          bigint generated always as identity,

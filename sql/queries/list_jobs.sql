@@ -27,7 +27,7 @@ select j.id, j.state::text, j.daemon, j.appid, j.image_ref, j.image_id, j.event,
        d.stop, d.reason as stop_reason, d.hint as stop_hint,
        case when d.paused_until > now()
             then to_char(d.paused_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') end as paused_until,
-       j.oc_job_id
+       j.oc_job_id, j.scheduled_by
   from harpsweep.jobs j
        left join harpsweep.daemon d on d.daemon = j.daemon
  where ($1::text is null

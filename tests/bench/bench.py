@@ -22,12 +22,13 @@ import database
 import drain
 import idle
 import scale
+import size
 
 PARTS = {
     "throughput": drain.throughput, "slots": drain.slots, "events": drain.events, "peers": drain.peers, "idle": idle.idle, "memory": database.memory,
     "history": database.history, "backlog": database.backlog, "snapshot": database.snapshot, "bouncer": database.bouncer,
     "trigger": database.trigger, "daemons": scale.daemons, "outage": scale.outage, "together": scale.together,
-    "fleet": scale.fleet, "costs": costs.costs,
+    "fleet": scale.fleet, "costs": costs.costs, "size": size.size,
 }
 
 

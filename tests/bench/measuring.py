@@ -122,11 +122,11 @@ class Bench:
         self.ask(DONE.format(count=count))
         self.settle()
 
-    def settings(self, daemons, slots=8, verify="no", conninfo=None, name="bench", more=""):
-        """daemons: URL by name."""
+    def settings(self, daemons, slots=8, verify="no", conninfo=None, name="bench", more="", cleanup=""):
+        """daemons: URL by name. more, cleanup: further lines of [harp] and of [cleanup]."""
         path = self.folder / f"{name}.ini"
         path.write_text(
-            f"[database]\nconninfo = {conninfo or self.conninfo}\n\n[cleanup]\nverify = {verify}\n\n"
+            f"[database]\nconninfo = {conninfo or self.conninfo}\n\n[cleanup]\nverify = {verify}\n{cleanup}\n\n"
             f"[harp]\nshared_key_file = {self.key}\n{more}\n[run]\n"
             f"max_parallel = {slots}\nmax_parallel_per_daemon = {min(slots, 64)}\n"
             + "".join(f"\n[daemon:{daemon}]\nurl = {url}\n" for daemon, url in daemons.items()))

@@ -22,13 +22,15 @@ CRON_S = 60
 VICTIM_S = 5  # from one victim to the next
 JOBS = 3  # of a victim
 LIMIT_S = 180  # the lease of two minutes, and a minute until cron's next run
-# The next claim of each job that a victim held when it was killed: after how many seconds, and by which process.
+# The next claim of each job that a victim held when it was killed: after how many seconds, and by which process. Its
+# number alone does not tell a victim: the system gives the same one again.
 WAITS = """
 select extract(epoch from n.at)::float8 - %(killed)s, split_part(n.claimed_by, ':', 2)::int
 from chaos.audit a
      left join lateral (select c.at, c.claimed_by from chaos.audit c
                         where c.id = a.id and c.seq > a.seq and c.state = 'claimed' order by c.seq limit 1) n on true
 where a.claimed_by like %(pid)s and a.state = 'claimed' and a.old_state = 'pending'
+  and extract(epoch from a.at) between %(began)s and %(killed)s
   and not exists (select from chaos.audit r where r.id = a.id and r.seq > a.seq and r.old_state = 'claimed'
                                               and r.attempts = a.attempts)"""
 
@@ -39,16 +41,16 @@ class Ward:
         self.program = Program(folder, cluster.conninfo("x"), harp.url)
         self.connection = psycopg.connect(cluster.conninfo("x"), autocommit=True)
         self.over = threading.Event()
-        self.kills = []  # (process ID, when)
+        self.kills = []  # (process ID, when it began, when it was killed)
         self.others = []
-        self.started = {}  # process ID: when cron started it
+        self.started = []  # (process ID, when cron started it)
 
     def cron(self):
         tick = time.monotonic()
         while not self.over.wait(max(0, tick - time.monotonic())):
             begin = time.time()
             self.others.append(self.program.start("run"))
-            self.started[self.others[-1].pid] = begin
+            self.started.append((self.others[-1].pid, begin))
             tick += CRON_S
 
     def victims(self):
@@ -60,23 +62,26 @@ class Ward:
                 self.harp.add_image(ref)
             self.connection.execute("select harpsweep.schedule('harp', %s, r, choice => 'now') from unnest(%s::text[]) r",
                                     [f"victim{number}", refs])
+            began = time.time()
             run = self.program.start("run", "--app", f"victim{number}")
             time.sleep(self.dice.uniform(0.02, 1.0))
             run.kill()
             killed = time.time()
             run.communicate()
             if run.returncode == -signal.SIGKILL:
-                self.kills.append((run.pid, killed))
+                self.kills.append((run.pid, began, killed))
 
     def waits(self, until):
         """For each job of a victim, seconds until it was attempted again, and until the run that did so was started; for
         one that was not, how long it has waited until now, where that is too long already."""
         found = []
-        for pid, killed in self.kills:
-            rows = self.connection.execute(WAITS, {"pid": f"%:{pid}", "killed": killed}).fetchall()
+        for pid, began, killed in self.kills:
+            rows = self.connection.execute(WAITS, {"pid": f"%:{pid}", "began": began, "killed": killed}).fetchall()
             for waited, rescuer in rows:
                 if waited is not None:
-                    found.append((waited, self.started.get(rescuer, killed + waited) - killed))
+                    claimed = killed + waited
+                    starts = [begin for other, begin in self.started if other == rescuer and begin <= claimed]
+                    found.append((waited, max(starts, default=claimed) - killed))
                 elif until - killed > LIMIT_S:
                     found.append((until - killed, until - killed))
         return found

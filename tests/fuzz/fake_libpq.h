@@ -70,7 +70,9 @@ static const struct fake_statement {
     bool one; /* it always has exactly one row */
 } fake_statements[] = {
     {SQL_HELLO, "vc", true},
-    {SQL_LIST_JOBS, "PSTTTiTTpWwwwwPPPPtsttpppttpwtntttwp", false},
+    {SQL_LIST_JOBS, "PSTTTiTTpWwwwwPPPPtsttpppttpwtntttwpt", false},
+    {SQL_JOB_EVENTS, "PWTSSPTpt", false},
+    {SQL_COUNT_DUE, "TP", false},
     {SQL_LIST_IMAGES, "TTtttipww", false},
     {SQL_PEEK, "PTTTitSw", false},
     {SQL_PLAN, "PTTTitSTwPPtb", false},

@@ -77,6 +77,7 @@ check_arguments(const struct cli *cli)
     case CLI_OBSERVE:
     case CLI_LIST:
     case CLI_STATUS:
+    case CLI_REPORT:
     case CLI_CHECK:
     case CLI_SETUP:
         FUZZ_CHECK(cli->id_count == 0 && cli->image_ref == NULL, "arguments");
@@ -97,6 +98,9 @@ check_parsed(const struct cli *cli, int argc, char **argv)
     check_text(cli->sort, argc, argv);
     FUZZ_CHECK(cli->since_s >= 0, "since %lld", (long long)cli->since_s);
     check_text(cli->file, argc, argv);
+    check_text(cli->output, argc, argv);
+    FUZZ_CHECK(cli->command != CLI_REPORT || (cli->days != 0 && cli->format != CLI_FORMAT_TEXT),
+               "a report of nothing");
     FUZZ_CHECK(cli->image_ref == NULL || points_into(cli->image_ref, argc, argv), "a reference");
     FUZZ_CHECK(cli->config_path != NULL && cli->config_path[0] != '\0', "no settings");
     FUZZ_CHECK(cli->grace_hours >= -1 && cli->grace_hours <= 720, "%lld hours",

@@ -54,8 +54,9 @@ class Target:
         crashes = BUILD / "crashes"
         for folder in (found, crashes):
             folder.mkdir(parents=True, exist_ok=True)
-        return [str(BUILD / f"fuzz_{self.name}"), *runs, *OWN_OPTIONS.get(self.name, []), f"-seed={options.seed}", "-timeout=20", "-rss_limit_mb=2048",
-                "-print_final_stats=1", f"-max_len={MAX_LENGTH.get(self.name, 1024)}",
+        return [str(BUILD / f"fuzz_{self.name}"), *runs, *OWN_OPTIONS.get(self.name, []), f"-seed={options.seed}",
+                "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1",
+                f"-max_len={MAX_LENGTH.get(self.name, 1024)}",
                 f"-dict={SOURCES / self.name}.dict", f"-artifact_prefix={crashes}/{self.name}-",
                 str(found), str(SOURCES / "corpus" / self.name)]
 

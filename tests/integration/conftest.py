@@ -26,6 +26,7 @@ _numbers = itertools.count(1)
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "docker: needs root and a Docker Engine (docker.io)")
+    config.addinivalue_line("markers", "browser: needs Chromium (chromium)")
 
 
 class EndlessLoader(TimestamptzLoader):

@@ -151,11 +151,20 @@ def test_an_address_in_nextcloud_that_is_none(watched_program, story):
     assert f"error    daemon {DAEMON}: its address in Nextcloud: " in text
 
 
+def test_nothing_is_sent_without_a_key(watched_program, story, harp):
+    """Another daemon has one of its own; that is not for this one."""
+    assert story.harp is harp
+    watched_program.sections["daemon:other"] = {"url": "http://127.0.0.1:9", **watched_program.sections.pop("harp")}
+    text = watched_program("check", code=78).out
+    assert f"error    daemon {DAEMON}: the settings have no shared key for it" in text
+    assert harp.log() == []
+
+
 @pytest.mark.parametrize("fault, words", [
     ({"status": 401, "body": "Unauthorized"}, "HaRP refused the shared key (401)"),
-    ({"status": 418, "body": "a teapot"}, "Docker's ping was answered by something else (HTTP 418)"),
+    ({"status": 418, "body": "OK"}, "Docker's ping was answered by something else (HTTP 418)"),
     ({"status": 200, "body": "welcome"}, "Docker's ping was answered by something else (HTTP 200)"),
-    ({"fault": "reset"}, ""),
+    ({"fault": "reset"}, "HaRP closed the connection without a word"),
 ])
 def test_docker_behind_harp(program, harp, fault, words):
     harp.fault(kind="ping", times=9, **fault)

@@ -6,14 +6,17 @@ rows than are shown, a terminal."""
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import termios
+import time
 
 import pytest
 
 from harness.program import PROGRAM
 from harness.rows import ID, claim, expire, finish, job, schedule
+from harness.standin import Standin
 
 DAEMON = "harp"
 
@@ -197,6 +200,53 @@ def test_plan_of_what_docker_does_not_tell(planned, harp, fault, words):
     assert row["outcome"] == "unknown" and words in row["reason"]
 
 
+def test_plan_asks_no_more_at_once_than_it_may(program, connection, harp):
+    program.sections["run"]["max_parallel"] = "1"
+    for number in range(6):
+        harp.add_image(f"a:{number}")
+        schedule(connection, DAEMON, f"app{number}", image=f"a:{number}", choice="now")
+    assert [row["outcome"] for row in program("--json", "plan").json] == ["delete"] * 6
+    assert [entry["kind"] for entry in harp.log()] == ["info"] + ["inspect"] * 6
+
+
+def test_plan_tries_a_wrong_key_once(program, connection, harp):
+    harp.fault(kind="info", times=9, status=401)
+    for number in range(3):
+        schedule(connection, DAEMON, f"app{number}", image=f"a:{number}", choice="now")
+    assert [row["outcome"] for row in program("--json", "plan", code=1).json] == ["unknown"] * 3
+    assert [entry["kind"] for entry in harp.log()] == ["info"]
+
+
+def test_plan_asks_each_daemon_for_its_own(program, connection, harp):
+    with Standin() as other:
+        program.sections["daemon:other"] = {"url": other.url}
+        for daemon, standin, image in ((DAEMON, harp, "a:1"), ("other", other, "b:1")):
+            standin.add_image(image)
+            schedule(connection, daemon, image=image, choice="now")
+        assert [row["outcome"] for row in program("--json", "plan").json] == ["delete"] * 2
+        assert [[entry["kind"] for entry in standin.log()] for standin in (harp, other)] == [["info", "inspect"]] * 2
+
+
+@pytest.mark.parametrize("command, kind", [("plan", "inspect"), ("check", "ping")])
+def test_what_is_interrupted_says_so(program, planned, harp, command, kind):
+    assert planned.number > 0
+    harp.fault(kind=kind, delay=30, times=99)
+    for number in range(20):  # more than check asks at once
+        program.sections[f"daemon:d{number}"] = {"url": harp.url}
+    process = program.start(command)
+    try:
+        limit = time.monotonic() + 20
+        while not harp.log(kind):
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode not in (0, -signal.SIGTERM) , (out, err)
+    assert out.count("not asked to the end: interrupted") == (21 if command == "check" else 1), out
+
+
 def test_plan_of_what_is_no_reference(program, connection):
     schedule(connection, DAEMON, image="UPPER CASE", choice="now")
     row = program("--json", "plan", code=1).json[0]
@@ -254,6 +304,16 @@ def test_adopt_of_files_that_are_not_taken(program, tmp_path, connection, text, 
 def test_adopt_of_more_than_is_taken(program, harp):
     assert "more than 100000 references at once" in program("adopt", "--daemon", DAEMON, *["a:1"] * 100_001, code=64).err
     assert not harp.log()
+
+
+@pytest.mark.parametrize("fault, words", [({"status": 500, "body": "{}"}, "500"), ({"status": 401}, "key")])
+def test_adopt_of_what_docker_does_not_tell(program, connection, harp, fault, words):
+    """No answer: neither that it is there nor that it is not."""
+    harp.add_image("a:1")
+    harp.fault(kind="inspect", times=9, **fault)
+    row, = program("--json", "adopt", "--daemon", DAEMON, "a:1", code=1).json
+    assert (row["exists"], row["job"]) == (False, None) and words in row["reason"]
+    assert connection.execute("select count(*) from harpsweep.job").fetchone() == (0,)
 
 
 def test_adopt_of_a_folder(program, tmp_path):

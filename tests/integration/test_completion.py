@@ -60,9 +60,9 @@ def test_words_of_an_option(shell, command, option, least, tmp_path):
 def test_files(shell, tmp_path):
     for name in ("named.ini", "named.txt", "other"):
         (tmp_path / name).touch()
-    lines = [f"harpsweep {words} {tmp_path}/na" for words in ("-c", "check --config", "adopt --file")]
+    lines = [f"harpsweep {words} {tmp_path}/na" for words in ("-c", "check --config", "adopt --file", "report --output")]
     assert [{match.rsplit("/", 1)[-1] for match in matches} for matches in shell(lines, tmp_path)] == [
-        {"named.ini", "named.txt"}] * 3
+        {"named.ini", "named.txt"}] * 4
 
 
 @each_shell

@@ -384,3 +384,11 @@ def test_ping(scene, answer, code, words):
     assert words in scene.program("check", code=code).out
     assert scene.asked() == {"info": 1, "ping": 1}
     assert scene.asked(scene.other) == {"info": 1, "ping": 1}
+
+
+@pytest.mark.parametrize("slow", ["harp", "other"])
+def test_ping_of_one_that_takes_its_time(scene, slow):
+    """The first and the last in the settings: the others' answers do not end the asking."""
+    getattr(scene, slow).fault(kind="ping", delay=0.5)
+    assert scene.program("check").out.count(": Docker answers") == 2
+    assert scene.asked() == scene.asked(scene.other) == {"info": 1, "ping": 1}

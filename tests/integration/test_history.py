@@ -303,6 +303,15 @@ class TestPeople:
         assert events(connection, number)[0][4] == "harpsweep_writer"
 
 
+def test_who_made_it_and_who_made_it_again(database):
+    connection = database.connect()
+    number = schedule(connection, choice="grace")
+    assert job(connection, number)["scheduled_by"] == "postgres"
+    assert schedule(database.connect(role="harpsweep_writer"), choice="grace") == number
+    assert job(connection, number)["scheduled_by"] == "harpsweep_writer"
+    assert events(connection, number)[0][4] == "harpsweep_writer"
+
+
 def test_nothing_is_forgotten(rows_only):
     """Whatever is done in whatever order: each change of a state, told by a trigger for each row, has its event."""
     generator = random.Random(20)

@@ -166,7 +166,7 @@ def test_story_of_a_removed_image(program, connection):
     assert f"job {number} is removed, " in text and "nothing: the image is deleted" in text
     assert "up to 5.4 GB (5400000000 bytes)" in text
     assert story(text) == [
-        ("2026-02-28 15:05:09 CET", "app app was uninstalled, which left its image behind"),
+        ("2026-02-28 15:05:09 CET", "app app was uninstalled, which left its image behind (noted by postgres)"),
         ("2026-03-01 15:05:09 CET", "its grace of 24 hours ended"),
         ("2026-03-01 15:06:01 CET", "the run web1:42 took it up, the first one"),
         ("2026-03-01 15:06:04 CET", "it ended as removed; up to 5.4 GB freed; HTTP status 200 after 2.9 s"),
@@ -177,7 +177,7 @@ def test_story_of_a_removed_image(program, connection):
 def test_story_of_a_job_that_waits(program, connection):
     number = schedule(connection, DAEMON, "app", "app:1", event="update", grace_hours=24)
     words = [words for _, words in story(program("show", number).out)]
-    assert words == ["app app was updated, which left its old image behind", "its grace of 24 hours ends"]
+    assert words == ["app app was updated, which left its old image behind (noted by postgres)", "its grace of 24 hours ends"]
     connection.execute(
         """update harpsweep.job set state = 'pending', orphaned_at = now() - interval '26 h', not_before = now() - interval '2 h', next_at = now() + interval '1 h',
                attempts = 3, failures = 2, rechecks = 1, lost_claims = 0, claimed_by = 'web1:42', claimed_at = now() - interval '1 m',
@@ -199,7 +199,7 @@ def test_story_tells_who_decided(program, connection):
         ({"choice": "keep"}, "app app was uninstalled, which left its image behind, to be kept"),
     ):
         number = schedule(connection, DAEMON, "app", "app:1", **more)
-        assert story(program("show", number).out)[0][1] == words
+        assert story(program("show", number).out)[0][1] == words + " (noted by postgres)"
 
 
 def test_show_by_app(program, connection, rows):

@@ -32,7 +32,7 @@ BEGIN {
     split("sweep report probe survey fleet", names3); for (i in names3) layer[names3[i]] = 3
     split("jobs ledger gateway verdict lane roster nextcloud", names2); for (i in names2) layer[names2[i]] = 2
     split("conf db http reply phpconf", names1); for (i in names1) layer[names1[i]] = 1
-    split("err log mem buf clock sig imageref backoff json csv metrics share printable screen table color sqlstate keyfile fdio", names0); for (i in names0) layer[names0[i]] = 0
+    split("err log mem buf clock sig imageref backoff json csv html metrics share printable screen table color sqlstate keyfile fdio", names0); for (i in names0) layer[names0[i]] = 0
     layer["phpconf"] = 1.5 # writes connection strings, as db reads them
     layer["verdict"] = 1.5 # pure, and jobs and gateway speak of verdicts
     layer["lane"] = layer["roster"] = 2.5 # stand between these two and whoever asks daemons

@@ -253,6 +253,10 @@ test_wrong_options(void **state)
     refuse(WORDS(W("run"), W("--app=a"), W("--app=b")), "option --app is given twice");
     refuse(WORDS(W("run"), W("--reason=x")), "command run has no option --reason");
     refuse(WORDS(W("status"), W("--app=x")), "command status has no option --app");
+    refuse(WORDS(W("status"), W("--format=html")), "command status has no --format=html");
+    refuse(WORDS(W("report"), W("--format=text")), "command report has no --format=text");
+    refuse(WORDS(W("report"), W("--days=0")),
+           "option --days of the command report needs a whole number from 1 to 365, not '0'");
     refuse(WORDS(W("status"), W("--format=xml")), "option --format does not know 'xml'");
 }
 

@@ -81,12 +81,57 @@ test_local(void **state)
     assert_int_equal(seconds, 7);
 }
 
+/* When a day begins, and what it is called; and its length in hours. */
+static void
+assert_day(int64_t moment, int ahead, const char *date, const char *begins, int hours)
+{
+    char said[CLOCK_DAY_SIZE];
+    char text[CLOCK_UTC_SIZE];
+    int64_t first = clock_local_day(moment, ahead, said);
+
+    assert_string_equal(said, date);
+    assert_string_equal(clock_utc_text(first, text), begins);
+    assert_int_equal(clock_local_day(moment, ahead + 1, said) - first, hours * 3600);
+    /* From its first second on it is that day, and not one second earlier. */
+    assert_int_equal(clock_local_day(first, 0, said), first);
+    assert_string_equal(said, date);
+    assert_true(clock_local_day(first - 1, 0, said) < first);
+}
+
+static void
+test_days(void **state)
+{
+    char zone[CLOCK_ZONE_SIZE];
+
+    (void)state;
+    in_zone("UTC0");
+    assert_day(1772373909, 0, "2026-03-01", "2026-03-01T00:00:00Z", 24);
+    assert_day(1772373909, -1, "2026-02-28", "2026-02-28T00:00:00Z", 24);
+    assert_day(1772373909, -365, "2025-03-01", "2025-03-01T00:00:00Z", 24);
+    assert_day(1772373909, 31, "2026-04-01", "2026-04-01T00:00:00Z", 24);
+    in_zone(BERLIN);
+    assert_day(1772373909, 0, "2026-03-01", "2026-02-28T23:00:00Z", 24);
+    assert_day(1772373909, 28, "2026-03-29", "2026-03-28T23:00:00Z", 23);
+    assert_day(1772373909, 29, "2026-03-30", "2026-03-29T22:00:00Z", 24);
+    assert_day(1783000000, 115, "2026-10-25", "2026-10-24T22:00:00Z", 25);
+    assert_string_equal(clock_local_zone(1783000000, zone), "CEST");
+    /* Summer time begins at midnight: that day begins at one. And ends then: the hour before is
+     * told twice, and is of the day before. */
+    in_zone("<-04>4<-03>,M9.1.0/0,M4.1.0/0");
+    assert_day(1788696000, 0, "2026-09-06", "2026-09-06T04:00:00Z", 23);
+    assert_day(1775358000, 0, "2026-04-04", "2026-04-04T03:00:00Z", 25);
+    assert_day(1775365200, 0, "2026-04-05", "2026-04-05T04:00:00Z", 24);
+    in_zone("<+1245>-12:45");
+    assert_day(1772373909, 0, "2026-03-02", "2026-03-01T11:15:00Z", 24);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utc),
         cmocka_unit_test(test_local),
+        cmocka_unit_test(test_days),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
