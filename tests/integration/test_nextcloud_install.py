@@ -61,6 +61,14 @@ class TestOn:
         other.rollback()
         assert trace(cluster, watched_database.name) == before
 
+    def test_again_keeps_what_was_seen(self, cluster, watched_database):
+        connection, nextcloud = watched_database.connect(), Nextcloud(watched_database.connect("nextcloud"))
+        nextcloud.add_daemon()
+        deploy_and_observe(nextcloud, connection, "app")
+        before = rows(connection, "select * from harpsweep.exapp_image")
+        assert said(cluster.run_file(watched_database.name, INTAKE))[::2] == (0, "")
+        assert rows(connection, "select * from harpsweep.exapp_image") == before and len(before) == 1
+
     def test_neither_on_nor_off(self, cluster, nextcloud_database):
         before = trace(cluster, nextcloud_database.name)
         done = cluster.install(nextcloud_database.name, check=False, nextcloud="yes")
@@ -211,9 +219,15 @@ class TestRefusals:
                      f"these columns of Nextcloud's are not in database {nextcloud_database.name}: {missing}\n",
                      nextcloud="on")
 
-    def test_owner_who_may_not_read(self, cluster, nextcloud_database):
-        """The hint is what helps, and read is all that the owner of the schema needs."""
+    @pytest.fixture
+    def poor_owner(self, cluster, nextcloud_database):
         cluster.execute("create role poor_owner login")
+        yield
+        nextcloud_database.connect().execute("drop schema if exists harpsweep cascade; drop owned by poor_owner")
+        cluster.execute("drop role poor_owner")
+
+    def test_owner_who_may_not_read(self, cluster, nextcloud_database, poor_owner):  # pylint: disable=unused-argument
+        """The hint is what helps, and read is all that the owner of the schema needs."""
         connection = nextcloud_database.connect()
         connection.execute(f'grant create on database "{nextcloud_database.name}" to poor_owner')
         cluster.install(nextcloud_database.name, "poor_owner")
@@ -230,8 +244,6 @@ class TestRefusals:
         deploy_and_observe(nextcloud, connection, "app")
         assert nextcloud.delete_app("app") == 1
         assert jobs(connection, "appid", "state::text") == [("app", "new")]
-        connection.execute("drop schema harpsweep cascade; drop owned by poor_owner")
-        cluster.execute("drop role poor_owner")
 
     def test_stranger(self, cluster, watched_database):
         self.refused(cluster, watched_database,
