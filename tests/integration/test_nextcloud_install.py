@@ -77,6 +77,12 @@ class TestOn:
 
 
 class TestOff:
+    def test_leaves_functions_of_others(self, cluster, watched_database):
+        connection = watched_database.connect()
+        connection.execute("create function public.held() returns int language sql as 'select 1'")
+        assert said(cluster.install(watched_database.name, nextcloud="off"))[0] == 0
+        assert one(connection, "select public.held()") == 1
+
     def test_leaves_jobs_and_observations(self, cluster, watched_database, nextcloud_database):
         connection = watched_database.connect()
         nextcloud = Nextcloud(watched_database.connect("nextcloud"))
