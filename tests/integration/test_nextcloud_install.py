@@ -78,10 +78,13 @@ class TestOn:
 
 class TestOff:
     def test_leaves_functions_of_others(self, cluster, watched_database):
+        """And those of its own that are for more than Nextcloud's tables, with what a DBA granted."""
         connection = watched_database.connect()
+        connection.execute("grant execute on function harpsweep.keep(text, text) to nextcloud")
         connection.execute("create function public.held() returns int language sql as 'select 1'")
         assert said(cluster.install(watched_database.name, nextcloud="off"))[0] == 0
         assert one(connection, "select public.held()") == 1
+        assert one(connection, "select has_function_privilege('nextcloud', 'harpsweep.keep(text, text)', 'execute')")
 
     def test_leaves_jobs_and_observations(self, cluster, watched_database, nextcloud_database):
         connection = watched_database.connect()
