@@ -61,6 +61,14 @@ class TestOn:
         other.rollback()
         assert trace(cluster, watched_database.name) == before
 
+    def test_again_keeps_what_was_seen(self, cluster, watched_database):
+        connection, nextcloud = watched_database.connect(), Nextcloud(watched_database.connect("nextcloud"))
+        nextcloud.add_daemon()
+        deploy_and_observe(nextcloud, connection, "app")
+        before = rows(connection, "select * from harpsweep.exapp_image")
+        assert said(cluster.run_file(watched_database.name, INTAKE))[::2] == (0, "")
+        assert rows(connection, "select * from harpsweep.exapp_image") == before and len(before) == 1
+
     def test_neither_on_nor_off(self, cluster, nextcloud_database):
         before = trace(cluster, nextcloud_database.name)
         done = cluster.install(nextcloud_database.name, check=False, nextcloud="yes")
@@ -69,6 +77,15 @@ class TestOn:
 
 
 class TestOff:
+    def test_leaves_functions_of_others(self, cluster, watched_database):
+        """And those of its own that are for more than Nextcloud's tables, with what a DBA granted."""
+        connection = watched_database.connect()
+        connection.execute("grant execute on function harpsweep.keep(text, text) to nextcloud")
+        connection.execute("create function public.held() returns int language sql as 'select 1'")
+        assert said(cluster.install(watched_database.name, nextcloud="off"))[0] == 0
+        assert one(connection, "select public.held()") == 1
+        assert one(connection, "select has_function_privilege('nextcloud', 'harpsweep.keep(text, text)', 'execute')")
+
     def test_leaves_jobs_and_observations(self, cluster, watched_database, nextcloud_database):
         connection = watched_database.connect()
         nextcloud = Nextcloud(watched_database.connect("nextcloud"))
@@ -211,9 +228,15 @@ class TestRefusals:
                      f"these columns of Nextcloud's are not in database {nextcloud_database.name}: {missing}\n",
                      nextcloud="on")
 
-    def test_owner_who_may_not_read(self, cluster, nextcloud_database):
-        """The hint is what helps, and read is all that the owner of the schema needs."""
+    @pytest.fixture
+    def poor_owner(self, cluster, nextcloud_database):
         cluster.execute("create role poor_owner login")
+        yield
+        nextcloud_database.connect().execute("drop schema if exists harpsweep cascade; drop owned by poor_owner")
+        cluster.execute("drop role poor_owner")
+
+    def test_owner_who_may_not_read(self, cluster, nextcloud_database, poor_owner):  # pylint: disable=unused-argument
+        """The hint is what helps, and read is all that the owner of the schema needs."""
         connection = nextcloud_database.connect()
         connection.execute(f'grant create on database "{nextcloud_database.name}" to poor_owner')
         cluster.install(nextcloud_database.name, "poor_owner")
@@ -230,8 +253,6 @@ class TestRefusals:
         deploy_and_observe(nextcloud, connection, "app")
         assert nextcloud.delete_app("app") == 1
         assert jobs(connection, "appid", "state::text") == [("app", "new")]
-        connection.execute("drop schema harpsweep cascade; drop owned by poor_owner")
-        cluster.execute("drop role poor_owner")
 
     def test_stranger(self, cluster, watched_database):
         self.refused(cluster, watched_database,

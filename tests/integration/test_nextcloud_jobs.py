@@ -55,6 +55,12 @@ class TestInstall:
             assert rows(connection, "select notes_jobs from harpsweep.nextcloud") == [(False,)]
         assert trace(cluster, watched_database.name) == before
 
+    def test_columns_of_another_table_are_not_its_own(self, cluster, watched_database):
+        connection = watched_database.connect()
+        connection.execute("alter table oc_jobs rename to not_oc_jobs")
+        done = cluster.run_file(watched_database.name, INTAKE, check=False)
+        assert "these columns of Nextcloud's are not in database" in done.stderr and "public.oc_jobs.argument" in done.stderr
+
     def test_upgrades_leave_it_on_without_a_lock(self, cluster, beside_database):
         before = schema_of(cluster, beside_database.name, "--schema-only")
         other = beside_database.connect(autocommit=False)
