@@ -137,11 +137,11 @@ language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    job_id  bigint;
+    job_id    bigint;
     -- The grace is the settings', which the next run knows.
-    is_auto boolean := note_job.choice = 'grace' and note_job.grace_hours is null;
+    is_auto   boolean := note_job.choice = 'grace' and note_job.grace_hours is null;
     grace_end timestamptz := case when note_job.choice = 'now' then now()
-                                else note_job.orphaned_at + make_interval(hours => note_job.grace_hours) end;
+                                  else note_job.orphaned_at + make_interval(hours => note_job.grace_hours) end;
 begin
     insert into harpsweep.job as old (daemon, appid, image_ref, image_id, event, choice, state, orphaned_at,
                                       grace_hours, not_before, next_at, protocol, host, docker_socket_port)

@@ -85,17 +85,6 @@ report_json_pending(struct json_out *json, const struct report_view *view)
 }
 
 static void
-report_json_unknown(void *context, const char *name, int64_t due)
-{
-    struct json_out *json = context;
-
-    json_out_open_object(json, NULL);
-    json_out_text(json, "daemon", name);
-    json_out_int(json, "due", due);
-    json_out_close_object(json);
-}
-
-static void
 report_json_sums(struct json_out *json, const struct report_view *view)
 {
     const struct report_sums *sums = &view->sums;
@@ -126,7 +115,6 @@ report_write_json(FILE *out, const struct report_view *view)
 {
     struct db_result *const *asked = view->report.parts;
     struct db_result *const *status = view->status.status.parts;
-    const struct db_result *run = status[LEDGER_STATUS_RUN];
     struct json_out json;
 
     json_out_init(&json, out);
@@ -144,15 +132,9 @@ report_write_json(FILE *out, const struct report_view *view)
                           LEDGER_FAILURES_ATTEMPTS);
     cmd_status_write_rows(&json, "daemons", asked[LEDGER_REPORT_DAEMONS], LEDGER_HEALTH_OPEN,
                           LEDGER_HEALTH_BYTES);
-    json_out_open_array(&json, "unknown_daemons");
-    cmd_status_each_unknown(&view->status, report_json_unknown, &json);
-    json_out_close_array(&json);
+    cmd_status_write_unknown(&json, &view->status);
     cmd_status_write_rows(&json, "intake_errors", status[LEDGER_STATUS_INTAKE], LEDGER_INTAKE_TIMES,
                           LEDGER_INTAKE_TIMES);
-    if (db_rows(run) == 0) {
-        json_out_null(&json, "last_run");
-    } else {
-        cmd_status_write_row(&json, "last_run", run, 0, LEDGER_RUN_PID, LEDGER_RUN_BYTES_FREED);
-    }
+    cmd_status_write_run(&json, &view->status);
     json_out_close_object(&json);
 }

@@ -34,8 +34,20 @@ cmd_status_write_rows(struct json_out *json, const char *key, const struct db_re
     json_out_close_array(json);
 }
 
+void
+cmd_status_write_run(struct json_out *json, const struct status_view *view)
+{
+    const struct db_result *run = view->status.parts[LEDGER_STATUS_RUN];
+
+    if (db_rows(run) == 0) {
+        json_out_null(json, "last_run");
+    } else {
+        cmd_status_write_row(json, "last_run", run, 0, LEDGER_RUN_PID, LEDGER_RUN_BYTES_FREED);
+    }
+}
+
 static void
-cmd_status_write_unknown(void *context, const char *name, int64_t due)
+cmd_status_write_unknown_one(void *context, const char *name, int64_t due)
 {
     struct json_out *json = context;
 
@@ -46,11 +58,18 @@ cmd_status_write_unknown(void *context, const char *name, int64_t due)
 }
 
 void
+cmd_status_write_unknown(struct json_out *json, const struct status_view *view)
+{
+    json_out_open_array(json, "unknown_daemons");
+    cmd_status_each_unknown(view, cmd_status_write_unknown_one, json);
+    json_out_close_array(json);
+}
+
+void
 cmd_status_write_json(const struct status_view *view)
 {
     const struct ledger_status *status = &view->status;
     const struct status_summary *summary = &view->summary;
-    const struct db_result *run = status->parts[LEDGER_STATUS_RUN];
     struct json_out json;
 
     json_out_init(&json, stdout);
@@ -67,11 +86,7 @@ cmd_status_write_json(const struct status_view *view)
     json_out_int(&json, "late", summary->late);
     json_out_int(&json, "failed", summary->failed);
     json_out_int(&json, "daemons_stopped", summary->stopped);
-    if (db_rows(run) == 0) {
-        json_out_null(&json, "last_run");
-    } else {
-        cmd_status_write_row(&json, "last_run", run, 0, LEDGER_RUN_PID, LEDGER_RUN_BYTES_FREED);
-    }
+    cmd_status_write_run(&json, view);
     cmd_status_write_rows(&json, "open", status->parts[LEDGER_STATUS_OPEN], LEDGER_OPEN_JOBS,
                           LEDGER_OPEN_NEXT_S);
     cmd_status_write_rows(&json, "finished", status->parts[LEDGER_STATUS_FINISHED],
@@ -84,8 +99,6 @@ cmd_status_write_json(const struct status_view *view)
                           LEDGER_DAEMON_OPEN, LEDGER_DAEMON_BYTES_24H);
     cmd_status_write_rows(&json, "intake_errors", status->parts[LEDGER_STATUS_INTAKE],
                           LEDGER_INTAKE_TIMES, LEDGER_INTAKE_TIMES);
-    json_out_open_array(&json, "unknown_daemons");
-    cmd_status_each_unknown(view, cmd_status_write_unknown, &json);
-    json_out_close_array(&json);
+    cmd_status_write_unknown(&json, view);
     json_out_close_object(&json);
 }

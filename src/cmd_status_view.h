@@ -59,6 +59,10 @@ void cmd_status_write_row(struct json_out *json, const char *key, const struct d
 void cmd_status_write_rows(struct json_out *json, const char *key, const struct db_result *result,
                            int first, int last);
 
+/* The members "last_run" and "unknown_daemons". */
+void cmd_status_write_run(struct json_out *json, const struct status_view *view);
+void cmd_status_write_unknown(struct json_out *json, const struct status_view *view);
+
 /* A plugin's line, with perfdata, and its long text; returns its exit code. */
 int cmd_status_print_nagios(const struct cli *cli, const struct status_view *view);
 

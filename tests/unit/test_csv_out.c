@@ -7,27 +7,20 @@
 #include <cmocka.h>
 
 #include "csv_out.h"
+#include "printed.h"
 
 #include <stdlib.h>
-
-static char *written;
-static size_t written_size;
 
 static void
 begin(struct csv_out *csv)
 {
-    FILE *file = open_memstream(&written, &written_size);
-
-    assert_non_null(file);
-    csv_out_init(csv, file);
+    csv_out_init(csv, printed_begin());
 }
 
 static void
 end(const struct csv_out *csv, const char *expected)
 {
-    (void)fclose(csv->file);
-    assert_string_equal(written, expected);
-    free(written);
+    printed_end(csv->file, expected);
 }
 
 static void

@@ -7,29 +7,22 @@
 #include <cmocka.h>
 
 #include "html_out.h"
+#include "printed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char *written;
-static size_t written_size;
-
 static void
 begin(struct html_out *html)
 {
-    FILE *file = open_memstream(&written, &written_size);
-
-    assert_non_null(file);
-    html_out_init(html, file);
+    html_out_init(html, printed_begin());
 }
 
 static void
 end(const struct html_out *html, const char *expected)
 {
-    (void)fclose(html->file);
-    assert_string_equal(written, expected);
-    free(written);
+    printed_end(html->file, expected);
 }
 
 static void
@@ -73,9 +66,9 @@ test_depth(void **state)
         html_out_close(&html);
     }
     (void)fclose(html.file);
-    assert_non_null(strstr(written, "<i>\n<b>\n<i>"));
-    assert_non_null(strstr(written, "</b></i></b>"));
-    free(written);
+    assert_non_null(strstr(printed, "<i>\n<b>\n<i>"));
+    assert_non_null(strstr(printed, "</b></i></b>"));
+    free(printed);
 }
 
 static void

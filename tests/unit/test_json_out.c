@@ -7,28 +7,21 @@
 #include <cmocka.h>
 
 #include "json_out.h"
+#include "printed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static char *written;
-static size_t written_size;
-
 static void
 begin(struct json_out *json)
 {
-    FILE *file = open_memstream(&written, &written_size);
-
-    assert_non_null(file);
-    json_out_init(json, file);
+    json_out_init(json, printed_begin());
 }
 
 static void
 end(const struct json_out *json, const char *expected)
 {
-    (void)fclose(json->file);
-    assert_string_equal(written, expected);
-    free(written);
+    printed_end(json->file, expected);
 }
 
 static void
@@ -74,7 +67,7 @@ test_too_deep(void **state)
         assert_in_range(json.depth, 0, JSON_OUT_DEPTH);
     }
     (void)fclose(json.file);
-    free(written);
+    free(printed);
 }
 
 static void
