@@ -1,3 +1,5 @@
+#define _GNU_SOURCE /* environ, pipe2 */
+
 #include "cmd_psql.h"
 
 #include "buf.h"
@@ -7,7 +9,9 @@
 #include "share.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -158,35 +162,42 @@ psql_text(const struct psql *psql)
     return text;
 }
 
-/* In the child: the words, with the pipe as standard input. */
-static void
-psql_become(const struct psql *psql, int input)
+static bool
+psql_not_started(const char *name, int code, struct err *err)
 {
-    /* What a person has in ~/.psqlrc is not ours, and PGOPTIONS may be anything. */
-    if (dup2(input, STDIN_FILENO) < 0) {
-        _exit(126);
+    (void)err_set(err, ERR_CONFIG, "%s could not be started: %s", name, strerror(code));
+    return err_hint(err, "apt-get install postgresql-client");
+}
+
+/* With the pipe as its standard input. */
+static bool
+psql_start(const struct psql *psql, int input, pid_t *ret_child, struct err *err)
+{
+    posix_spawn_file_actions_t actions;
+    int code = posix_spawn_file_actions_init(&actions);
+
+    if (code == 0) {
+        code = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+        code = code != 0
+                   ? code
+                   : posix_spawnp(ret_child, psql->words[0], &actions, NULL, psql->words, environ);
+        (void)posix_spawn_file_actions_destroy(&actions);
     }
-    (void)execvp(psql->words[0], psql->words);
-    _exit(127);
+    return code == 0 || psql_not_started(psql->words[0], code, err);
 }
 
 static bool
-psql_wait(const struct psql *psql, pid_t child, struct err *err)
+psql_wait(pid_t child, struct err *err)
 {
-    int status = 0;
+    int status = -1; /* of no process that ended well */
 
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR) {
-            return err_set(err, ERR_INTERNAL, "%s: its end could not be waited for: %s",
-                           psql->words[0], strerror(errno));
-        }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         return true;
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-        (void)err_set(err, ERR_CONFIG, "%s could not be started", psql->words[0]);
-        return err_hint(err, "apt-get install postgresql-client");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) { /* as sudo and runuser say it */
+        return psql_not_started("psql", ENOENT, err);
     }
     return err_set(err, ERR_SCHEMA, "psql could not do all of it, see its message above");
 }
@@ -195,26 +206,20 @@ bool
 psql_run(const struct psql *psql, const char *input, struct err *err)
 {
     int ends[2];
-    pid_t child;
+    pid_t child = -1;
+    bool started;
     bool fed;
 
-    if (pipe(ends) != 0) {
+    if (pipe2(ends, O_CLOEXEC) != 0) {
         return err_set(err, ERR_INTERNAL, "no pipe to psql: %s", strerror(errno));
     }
-    child = fork();
-    if (child == 0) {
-        (void)close(ends[1]);
-        psql_become(psql, ends[0]);
-    }
+    (void)signal(SIGCHLD, SIG_DFL); /* whoever started us may ignore it: then nothing is told */
+    started = psql_start(psql, ends[0], &child, err);
     (void)close(ends[0]);
-    if (child < 0) {
-        (void)close(ends[1]);
-        return err_set(err, ERR_INTERNAL, "psql could not be started: %s", strerror(errno));
-    }
     /* Where it ended early, its exit code tells more than the broken pipe. */
     (void)signal(SIGPIPE, SIG_IGN);
-    fed = fdio_write(ends[1], input, strlen(input));
+    fed = started && fdio_write(ends[1], input, strlen(input));
     (void)close(ends[1]);
-    return psql_wait(psql, child, err) &&
+    return started && psql_wait(child, err) &&
            (fed || err_set(err, ERR_SCHEMA, "psql did not read all of the statements"));
 }

@@ -301,11 +301,16 @@ setup_print_next(const struct setup *setup)
 static bool
 setup_do(const struct setup *setup, struct err *err)
 {
-    char *role = setup_role_sql(setup, false);
     struct psql psql;
+    char *role;
     bool done;
 
+    /* A folder that cannot be made is told before there is a role whose password nobody kept. */
+    if (!setup_make_folder(setup->cli->config_path, err)) {
+        return false;
+    }
     (void)fflush(stdout); /* psql writes to the same place */
+    role = setup_role_sql(setup, false);
     setup_psql(setup, &psql);
     done = psql_run(&psql, role, err);
     psql_close(&psql);

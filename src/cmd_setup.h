@@ -34,7 +34,11 @@ bool setup_confirm(const char *question);
 /* What is written; secrets as *** where shown is set. mem_free() it. */
 char *setup_settings_text(const struct setup *setup, bool shown);
 
-/* Writes it, with its folder where that is missing. Never over a file that is there, but with
+/* The folder of a path, made where it is missing; one step only: a path that is quite wrong is
+ * told. */
+bool setup_make_folder(const char *path, struct err *err) MUST_CHECK;
+
+/* Writes it. Never over a file that is there, but with
  * --force. */
 bool setup_write(const struct setup *setup, struct err *err) MUST_CHECK;
 

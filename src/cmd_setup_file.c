@@ -64,9 +64,7 @@ setup_settings_text(const struct setup *setup, bool shown)
     return copy;
 }
 
-/* The folder of a path, made where it is missing; one step only: a path that is quite wrong is
- * told. */
-static bool
+bool
 setup_make_folder(const char *path, struct err *err)
 {
     const char *slash = strrchr(path, '/');
@@ -102,17 +100,11 @@ bool
 setup_write(const struct setup *setup, struct err *err)
 {
     const char *path = setup->cli->config_path;
-    char *text;
-    char *temporary;
-    int fd;
+    char *text = setup_settings_text(setup, false);
+    char *temporary = mem_printf("%s.XXXXXX", path);
+    int fd = mkstemp(temporary);
     bool done;
 
-    if (!setup_make_folder(path, err)) {
-        return false;
-    }
-    text = setup_settings_text(setup, false);
-    temporary = mem_printf("%s.XXXXXX", path);
-    fd = mkstemp(temporary);
     /* A link does not replace a file that is there, whoever made it in between. */
     done = fd >= 0 && setup_fill(fd, text) &&
            (setup->cli->force ? rename(temporary, path) == 0 : link(temporary, path) == 0);

@@ -68,8 +68,7 @@ setup_beside(const char *path, const char *file)
 {
     const char *slash = strrchr(path, '/');
 
-    return slash == NULL ? mem_strdup(file)
-                         : mem_printf("%.*s/%s", (int)(slash - path), path, file);
+    return mem_printf("%.*s%s", slash == NULL ? 0 : (int)(slash - path) + 1, path, file);
 }
 
 static bool

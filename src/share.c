@@ -22,10 +22,9 @@ share_prefix(char path[SHARE_PATH_MAX])
     for (int i = 0; i < 2; i++) {
         char *slash = strrchr(path, '/');
 
-        if (slash == NULL) {
-            return false;
+        if (slash != NULL) { /* there is one more but for a program in the root folder itself */
+            *slash = '\0';
         }
-        *slash = '\0';
     }
     return true;
 }

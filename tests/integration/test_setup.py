@@ -5,6 +5,9 @@
 import os
 import pty
 import re
+import resource
+import shutil
+import signal
 import stat
 import subprocess
 
@@ -12,7 +15,7 @@ import psycopg
 import pytest
 
 from harness.nextcloud import Nextcloud
-from harness.program import PROGRAM
+from harness.program import PROGRAM, ROOT
 
 CONFIG = """<?php
 $CONFIG = array (
@@ -50,9 +53,11 @@ class Setup:
         return [PROGRAM, "-c", self.settings, "setup", "--nextcloud", self.folder, "--key-file", self.key, "--user",
                 self.role, "--admin", self.cluster.conninfo(self.database.name), *more]
 
-    def __call__(self, *more, code=0):
-        done = subprocess.run(list(map(str, self.words(*more))), capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL)
+    def __call__(self, *more, code=0, settings=None, before=None, **environment):
+        """settings: another file; before: what is done in the process first."""
+        words = [settings if settings and word == self.settings else word for word in self.words(*more)]
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                              env={**os.environ, **environment}, preexec_fn=before)
         assert done.returncode == code, done
         assert "secret-of-nextcloud" not in done.stdout + done.stderr
         return done
@@ -192,24 +197,121 @@ def test_psql_that_may_not(setup):
     assert not setup.settings.exists()
 
 
-@pytest.mark.parametrize("answer", ["y", "n"])
-def test_at_a_terminal(setup, answer):
+def psql_that(folder, does):
+    """$PATH with such a psql in place of PostgreSQL's."""
+    path = folder / "bin" / "psql"
+    path.parent.mkdir()
+    path.write_text(f"#!/bin/sh\n{does}\n", encoding="ascii")
+    path.chmod(0o755)
+    return str(path.parent)
+
+
+@pytest.mark.parametrize("does", [None, "exit 127"], ids=["none", "none behind sudo"])
+def test_without_psql(setup, does):
+    folder = setup.folder / "bin" if does is None else psql_that(setup.folder, does)
+    done = setup("--yes", code=78, PATH=str(folder))
+    assert "psql could not be started: No such file or directory" in done.stderr
+    assert "hint: apt-get install postgresql-client" in done.stderr
+    assert not setup.installed() and not setup.settings.exists()
+
+
+def test_psql_that_a_signal_ends(setup):
+    done = setup("--yes", code=78, PATH=psql_that(setup.folder, "kill -9 $$"))
+    assert "psql could not do all of it" in done.stderr and not setup.settings.exists()
+
+
+def test_no_descriptors_are_left(setup):
+    done = setup("--yes", code=70, before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4)))
+    assert "no pipe to psql: Too many open files" in done.stderr
+    assert not setup.installed() and not setup.settings.exists()
+
+
+def test_whoever_starts_it_ignores_the_ends_of_children(setup):
+    """As some supervisors do; the exit code of psql is told even so."""
+    setup("--yes", before=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert setup.installed() and setup.settings.exists()
+
+
+def test_settings_that_cannot_be_written(setup):
+    deep = setup.folder / "a" / "b" / "harpsweep.ini"
+    done = setup("--yes", code=78, settings=deep)
+    assert f"the folder {deep.parent} could not be made: No such file or directory" in done.stderr
+    assert "hint: run setup as root, or name another file with -c FILE" in done.stderr
+    assert not setup.installed()  # nor is there a role, whose password nobody would know
+    folder = setup.folder / "folder.ini"
+    folder.mkdir()
+    done = setup("--yes", "--force", code=78, settings=folder)
+    assert f"{folder} could not be written: Is a directory" in done.stderr
+    assert not list(setup.folder.glob("folder.ini.*")) and os.listdir(folder) == []
+
+
+def plan(folder, *words, code=0):
+    """What setup would do, in that folder, without AppAPI's tables to look at."""
+    done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=folder)
+    assert done.returncode == code, done
+    return done
+
+
+def test_a_database_that_is_told(tmp_path):
+    """On another host, where nobody is postgres by being root; with a password that is not shown."""
+    conninfo = "host=127.0.0.2 port=1 dbname=cloud user=sweeper password=sesame connect_timeout=1"
+    done = plan(tmp_path, "-c", "harpsweep.ini", "setup", "--conninfo", conninfo)
+    assert "warning: AppAPI's tables could not be looked at: " in done.stderr and "sesame" not in done.stdout + done.stderr
+    assert "\n    psql -h 127.0.0.2 -U postgres -p 1 -d cloud -X " in done.stdout
+    assert 'grant harpsweep_worker to "sweeper";' in done.stdout
+    assert "    conninfo = (as given, with its password)\n" in done.stdout
+    assert "    shared_key_file = harp.key\n" in done.stdout  # beside the settings
+    other = plan(tmp_path, "-c", tmp_path / "x.ini", "setup", "--user", "other", "--conninfo", conninfo).stdout
+    assert 'grant harpsweep_worker to "other";' in other and f"shared_key_file = {tmp_path}/harp.key\n" in other
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "/nowhere"])
+def test_a_database_on_this_host(tmp_path, host):
+    text = plan(tmp_path, "setup", "-c", "x.ini", "--conninfo", f"host={host} port=5432 dbname=cloud connect_timeout=1").stdout
+    root = os.geteuid() == 0
+    assert ("runuser -u postgres -- psql" if root else "sudo -u postgres psql") + (
+        " -h /nowhere -d cloud" if host == "/nowhere" else " -d cloud") in text
+
+
+def test_a_key_that_is_not_there_yet(setup):
+    setup.key.unlink()
+    text = setup("--yes").stdout
+    owner = "-o harpsweep -g harpsweep " if os.geteuid() == 0 else ""
+    assert f"    install -m 600 {owner}/dev/null {setup.key}\n" in text
+    assert f"sed -n s/^HP_SHARED_KEY=//p >{setup.key}\n" in text
+
+
+def at_terminal(setup, typed, code=0):
+    """What setup says to somebody who types that."""
     words = [PROGRAM, "-c", setup.settings, "setup", "--user", setup.role, "--admin",
              setup.cluster.conninfo(setup.database.name)]
     ours, theirs = pty.openpty()
-    with subprocess.Popen(list(map(str, words)), stdin=theirs, stdout=theirs, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(list(map(str, words)), stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True) as process:
         os.close(theirs)
-        os.write(ours, f"{setup.folder}\n{setup.key}\n{answer}\n".encode())
+        os.write(ours, typed.encode())
         said = b""
         while True:
             try:
                 said += os.read(ours, 65536)
             except OSError:
                 break
-        assert process.wait(60) == 0, process.stderr.read()
-        process.stderr.read()
+        errors = process.stderr.read()
+        assert process.wait(60) == code, errors
     os.close(ours)
-    text = said.decode()
+    return said.decode(), errors
+
+
+def test_somebody_leaves(setup):
+    """Ctrl-D: end of file, where a folder is asked for."""
+    said, errors = at_terminal(setup, "\x04", code=64)
+    assert said.endswith("[/var/www/nextcloud]: \r\n")
+    assert "setup was ended: no answer to 'Nextcloud's folder, or its config.php'" in errors
+    assert not setup.installed()
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_at_a_terminal(setup, answer):
+    text, _ = at_terminal(setup, f"{setup.folder}\n{setup.key}\n{answer}\n")
     assert "Nextcloud's folder, or its config.php [/var/www/nextcloud]: " in text and "Do all of that now? [y/N]: " in text
     assert setup.installed() == setup.settings.exists() == (answer == "y")
     if answer == "n":
@@ -223,3 +325,31 @@ def test_the_sql_is_whole(cluster, empty_database, tmp_path):
     path.write_text(done.stdout, encoding="utf-8")
     path.chmod(0o644)
     cluster.psql(empty_database.name, "-v", "ON_ERROR_STOP=1", "-f", str(path))
+
+
+@pytest.fixture
+def moved(tmp_path):
+    """The program somewhere else, as bin/ and share/ of a prefix."""
+    made = tmp_path / "prefix" / "bin" / "harpsweep"
+    made.parent.mkdir(parents=True)
+    shutil.copy2(PROGRAM, made)
+    return made
+
+
+def test_an_installation_that_was_moved(moved, tmp_path):
+    (moved.parent.parent / "share").mkdir()
+    shutil.copytree(ROOT / "sql", moved.parent.parent / "share" / "harpsweep" / "sql")
+    done = subprocess.run([moved, "setup", "--print-sql"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == subprocess.run([PROGRAM, "setup", "--print-sql"], capture_output=True, text=True, check=True,
+                                         cwd=ROOT).stdout
+
+
+def test_a_program_without_its_files(moved, tmp_path):
+    done = subprocess.run([moved, "setup", "--print-sql"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "sql/install.sql: No such file or directory" in done.stderr
+    assert "hint: 'make install' puts it beside the program" in done.stderr
+    (moved.parent.parent / "sql").mkdir()
+    shutil.copy(ROOT / "sql" / "install.sql", moved.parent.parent / "sql")  # and none of those that it includes
+    done = subprocess.run([moved, "setup", "--print-sql"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 78 and f"{moved.parent.parent}/sql/preflight.sql: No such file or directory" in done.stderr

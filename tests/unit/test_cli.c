@@ -291,6 +291,35 @@ test_commands(void **state)
     assert_string_equal(cli_command_name(CLI_RETRY), "retry");
 }
 
+static void
+test_setup(void **state)
+{
+    static const char sixty_four[] =
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    struct cli cli;
+
+    (void)state;
+    accept(WORDS(W("setup"), W("--conninfo=host=db dbname=nc"), W("--user=cron-1.a_B"),
+                 W("--key-file=/k"), W("--admin=service=a")),
+           &cli);
+    assert_int_equal(cli.command, CLI_SETUP);
+    assert_string_equal(cli.conninfo, "host=db dbname=nc");
+    assert_string_equal(cli.user, "cron-1.a_B");
+    assert_string_equal(cli.key_file, "/k");
+    assert_string_equal(cli.admin, "service=a");
+    assert_null(cli.nextcloud);
+    accept(WORDS(W("setup"), W("--user"), W(sixty_four + 1)), &cli);
+    refuse(WORDS(W("setup"), W("--nextcloud=/var/www/nextcloud"), W("--conninfo=dbname=nc")),
+           "only one of --nextcloud and --conninfo can be given");
+    refuse(WORDS(W("setup"), W("--user=a\"; drop")), "option --user does not take 'a\"; drop'");
+    refuse(WORDS(W("setup"), W("--user"), W(sixty_four)),
+           "option --user does not take "
+           "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'");
+    refuse(WORDS(W("setup"), W("--conninfo=dbname=nc\n[harp]")),
+           "option --conninfo is more than one line");
+    refuse(WORDS(W("setup"), W("--key-file=/k\r")), "option --key-file is more than one line");
+}
+
 int
 main(void)
 {
@@ -304,6 +333,7 @@ main(void)
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_wrong_options),
         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
