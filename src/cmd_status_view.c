@@ -1,6 +1,6 @@
 #include "cmd_status_view.h"
 
-#include "clock.h"
+#include "cmd_job.h"
 #include "mem.h"
 #include "printable.h"
 #include "table.h"
@@ -17,18 +17,6 @@ cmd_status_line(const char *before, const char *text, const char *after)
 
     (void)printf("%s%s%s", before, printable, after);
     mem_free(printable);
-}
-
-/* "2026-03-01 15:05:09 CET" of a moment as the queries write it. */
-static const char *
-cmd_status_moment(const char *utc, char ret_text[CLOCK_LOCAL_SIZE])
-{
-    int64_t seconds = 0;
-
-    if (!clock_parse_utc(utc, &seconds)) {
-        return "?";
-    }
-    return clock_local_text(seconds, ret_text);
 }
 
 /* Why somebody has to look, in a few words. */
@@ -91,7 +79,7 @@ cmd_status_print_run(const struct db_result *run)
         return;
     }
     (void)printf("last run      %s, ",
-                 cmd_status_moment(db_text(run, 0, LEDGER_RUN_FINISHED_AT), moment));
+                 cmd_job_moment(db_text(run, 0, LEDGER_RUN_FINISHED_AT), moment));
     cmd_status_line("", db_text(run, 0, LEDGER_RUN_AGO), "");
     cmd_status_line(" on ", db_text(run, 0, LEDGER_RUN_HOST), "");
     (void)printf(": %s jobs, %s removed, up to %s freed, exit %s (%s)\n",
@@ -214,14 +202,14 @@ cmd_status_print_unwell(const struct db_result *daemons, int row)
     }
     cmd_status_line("\ndaemon ", db_text(daemons, row, LEDGER_DAEMON_NAME), " does not work");
     (void)printf(" since %s",
-                 cmd_status_moment(db_text(daemons, row, LEDGER_DAEMON_STOPPED_SINCE), moment));
+                 cmd_job_moment(db_text(daemons, row, LEDGER_DAEMON_STOPPED_SINCE), moment));
     cmd_status_line(": ", db_text(daemons, row, LEDGER_DAEMON_REASON), "\n");
     if (!db_is_null(daemons, row, LEDGER_DAEMON_HINT)) {
         cmd_status_line("  what to do: ", db_text(daemons, row, LEDGER_DAEMON_HINT), "\n");
     }
     if (strcmp(db_text(daemons, row, LEDGER_DAEMON_HEALTH), "paused") == 0) {
         (void)printf("  runs leave it alone until %s",
-                     cmd_status_moment(db_text(daemons, row, LEDGER_DAEMON_PAUSED_UNTIL), moment));
+                     cmd_job_moment(db_text(daemons, row, LEDGER_DAEMON_PAUSED_UNTIL), moment));
         cmd_status_line("; 'harpsweep run --daemon ", db_text(daemons, row, LEDGER_DAEMON_NAME),
                         "' tries at once\n");
     }
@@ -257,10 +245,10 @@ cmd_status_print_daemons(const struct db_result *daemons)
         table_add(table, db_text(daemons, row, LEDGER_DAEMON_FAILED));
         table_add(table, table_size(db_int(daemons, row, LEDGER_DAEMON_BYTES_24H), size));
         table_add(table, db_text(daemons, row, LEDGER_DAEMON_VERSION));
-        table_add(table, db_is_null(daemons, row, LEDGER_DAEMON_ANSWERED_AT)
-                             ? "never"
-                             : cmd_status_moment(db_text(daemons, row, LEDGER_DAEMON_ANSWERED_AT),
-                                                 moment));
+        table_add(table,
+                  db_is_null(daemons, row, LEDGER_DAEMON_ANSWERED_AT)
+                      ? "never"
+                      : cmd_job_moment(db_text(daemons, row, LEDGER_DAEMON_ANSWERED_AT), moment));
     }
     (void)printf("\n");
     table_print(table, stdout, table_terminal_width(stdout));

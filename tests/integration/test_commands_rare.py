@@ -152,6 +152,34 @@ def test_show_tells_what_a_job_waits_for(program, connection):
     assert "the run h:1 died with it; the next run takes it up again" in told()
 
 
+def test_moments_that_no_clock_shows(program, connection):
+    """A DBA may pause a daemon for ever and a day: that moment is shown as it is."""
+    number = schedule(connection, DAEMON, image="a:1", choice="now")
+    connection.execute("insert into harpsweep.daemon (daemon, stopped_since, stop, reason, paused_until)"
+                       " values (%s, '2026-03-01 12:00Z', 'down', 'gone', '12000-01-01 00:00Z')", (DAEMON,))
+    assert f"runs leave daemon {DAEMON} alone until 12000-01-01T00:00:00Z" in program("show", number).out
+    text = program("status", code=1, TZ="UTC").out
+    assert "does not work since 2026-03-01 12:00:00 UTC: gone" in text
+    assert "runs leave it alone until 12000-01-01T00:00:00Z; " in text
+
+
+def test_status_after_a_run_that_lost_the_database(program, connection, harp):
+    harp.add_image("a:1")
+    schedule(connection, DAEMON, image="a:1", choice="now")
+    program("run")
+    assert "exit 0 (all went well)" in program("status").out
+    connection.execute("update harpsweep.run set exit_code = 69")
+    assert "exit 69 (it lost the database)" in program("status", code=None).out
+
+
+def test_show_of_an_app_whose_image_may_not_be_seen(program, connection):
+    number = schedule(connection, DAEMON, "app", "a:1")
+    assert f"job {number} is" in program("show", "--app", "app").out
+    connection.execute("revoke select on harpsweep.exapp_image from harpsweep_worker")
+    assert "permission denied for table exapp_image" in program("show", "--app", "app", code=78).err
+    assert f"job {number} is" in program("show", number).out
+
+
 def test_show_of_a_job_that_is_to_be_kept(program, connection):
     number = schedule(connection, DAEMON)
     connection.execute("update harpsweep.job set choice = 'keep' where id = %s", (number,))
