@@ -126,21 +126,16 @@ screen_after_message(void *context)
     (void)pthread_mutex_unlock(&screen->lock);
 }
 
-/* A description of our own: that it does not block must not be said to whoever shares standard
- * error. It may be the terminal of another user, which cannot be opened, as with sudo. */
+/* A description of our own, of the same terminal: that it does not block must not be said to
+ * whoever shares standard error. It may be that of another user, which cannot be opened, as with
+ * sudo: -1. */
 static int
 screen_reopen(void)
 {
     char path[32];
-    int fd;
 
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", STDERR_FILENO);
-    fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd >= 0 && isatty(fd) == 0) {
-        (void)close(fd);
-        return -1;
-    }
-    return fd;
+    return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 struct screen *

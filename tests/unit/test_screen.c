@@ -15,11 +15,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -218,6 +220,70 @@ test_a_borrowed_terminal_that_takes_nothing(void **state)
     assert_never_blocks(borrow_screen);
 }
 
+/* Whoever sat there is gone: every write fails from here on, and nobody waits or tries on. */
+static void
+test_a_terminal_that_went_away(void **state)
+{
+    struct stage stage = stage_open();
+    struct screen *screen = screen_open();
+    int64_t began;
+
+    (void)state;
+    assert_non_null(screen);
+    screen_show(screen, "a");
+    assert_written(&stage, "\ra\x1b[K\x1b[J\r");
+    assert_int_equal(close(stage.master), 0);
+    began = clock_boot_ms();
+    (void)alarm(30); /* an attempt that is repeated for ever would hang here */
+    screen_show(screen, "b");
+    screen_show(screen, "c");
+    screen_close(screen);
+    (void)alarm(0);
+    assert_true(clock_boot_ms() - began < 5000);
+    stage.master = open("/dev/null", O_RDONLY);
+    stage_close(&stage);
+}
+
+static void
+take_signal(int number)
+{
+    (void)number;
+}
+
+/* The signals of a timer end each wait for room, and none of them the patience with a terminal. */
+static void
+test_signals_do_not_end_the_patience(void **state)
+{
+    struct stage stage = stage_open();
+    struct screen *screen = screen_open();
+    struct sigaction action = {.sa_handler = take_signal};
+    struct sigaction before;
+    struct itimerval ticks = {.it_interval.tv_usec = 5000, .it_value.tv_usec = 5000};
+    const struct itimerval none = {.it_value.tv_usec = 0};
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    static char text[1000];
+    int64_t began;
+    int64_t waited;
+
+    (void)state;
+    assert_non_null(screen);
+    memset(text, 'x', sizeof text - 1);
+    do { /* until there is no room left, nor comes any */
+        for (int i = 0; i < 500; i++) {
+            screen_show(screen, text);
+        }
+    } while (poll(&room, 1, 100) == 1);
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &ticks, NULL), 0);
+    began = clock_boot_ms();
+    screen_close(screen); /* which waits for room to wipe what is shown */
+    waited = clock_boot_ms() - began;
+    assert_int_equal(setitimer(ITIMER_REAL, &none, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    assert_true(waited >= 900 && waited < 5000);
+    stage_close(&stage);
+}
+
 int
 main(void)
 {
@@ -227,6 +293,8 @@ main(void)
         cmocka_unit_test(test_where_there_is_none),
         cmocka_unit_test(test_a_terminal_that_takes_nothing),
         cmocka_unit_test(test_a_borrowed_terminal_that_takes_nothing),
+        cmocka_unit_test(test_a_terminal_that_went_away),
+        cmocka_unit_test(test_signals_do_not_end_the_patience),
     };
 
     (void)setenv("TERM", "xterm", 1);
