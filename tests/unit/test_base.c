@@ -4,11 +4,14 @@
 #include "clock.h"
 #include "db.h"
 #include "err.h"
+#include "fdio.h"
 #include "jobs.h"
 #include "log.h"
 #include "mem.h"
 #include "sqlstate.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -252,6 +256,32 @@ test_copies_of_text(void **state)
     mem_wipe_free(NULL);
 }
 
+static void
+test_descriptors_that_fail(void **state)
+{
+    char data[8];
+    int ends[2];
+    int folder = open("/", O_RDONLY);
+    int full = open("/dev/full", O_WRONLY);
+
+    (void)state;
+    assert_true(folder >= 0 && full >= 0);
+    assert_int_equal(fdio_read(folder, data, sizeof data), -1);
+    assert_int_equal(errno, EISDIR);
+    assert_false(fdio_write(full, "x", 1));
+    assert_int_equal(errno, ENOSPC);
+    assert_true(fdio_write(full, "x", 0));
+    (void)close(folder);
+    (void)close(full);
+
+    assert_int_equal(pipe(ends), 0); /* as many as come, and the end is no failure */
+    assert_true(fdio_write(ends[1], "abc", 3));
+    (void)close(ends[1]);
+    assert_int_equal(fdio_read(ends[0], data, sizeof data), 3);
+    assert_memory_equal(data, "abc", 3);
+    (void)close(ends[0]);
+}
+
 int
 main(void)
 {
@@ -266,6 +296,7 @@ main(void)
         cmocka_unit_test(test_tokens_are_uuids_and_differ),
         cmocka_unit_test(test_the_boot_clock_does_not_go_back),
         cmocka_unit_test(test_copies_of_text),
+        cmocka_unit_test(test_descriptors_that_fail),
     };
 
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -71,6 +71,7 @@ test_local(void **state)
     assert_string_equal(clock_local_text(seconds, text), "2026-07-02 00:00:00 CEST");
     in_zone("UTC0");
     assert_string_equal(clock_local_text(1772373909, text), "2026-03-01 14:05:09 UTC");
+    assert_string_equal(clock_local_text(INT64_MAX, text), "?"); /* its year is beyond an int */
     seconds = 7;
     assert_false(clock_parse_local("2026-02-30", &seconds));
     assert_false(clock_parse_local("2026-03", &seconds));

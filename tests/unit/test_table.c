@@ -124,6 +124,21 @@ test_cut_never_splits_a_character(void **state)
     table_free(table);
 }
 
+/* Of a name, the end is shown too; where a character of two columns straddles its begin, a column
+ * less. */
+static void
+test_the_end_of_a_name_begins_with_a_whole_character(void **state)
+{
+    static const struct table_column columns[] = {{"IMAGE", TABLE_NAME}};
+    struct table *table = table_new(columns, 1);
+
+    (void)state;
+    table_add(table, "ab\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5");
+    assert_table(table, 11, "IMAGE\nab...\xe6\x97\xa5\xe6\x97\xa5\n");
+    assert_table(table, 9, "IMAGE\nab...\xe6\x97\xa5\xe6\x97\xa5\n");
+    table_free(table);
+}
+
 static void
 test_the_widest_columns_are_cut(void **state)
 {
@@ -181,6 +196,7 @@ main(void)
         cmocka_unit_test(test_printable),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_cut_never_splits_a_character),
+        cmocka_unit_test(test_the_end_of_a_name_begins_with_a_whole_character),
         cmocka_unit_test(test_the_widest_columns_are_cut),
         cmocka_unit_test(test_span),
         cmocka_unit_test(test_size),
