@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from harness.nextcloud import Nextcloud
-from harness.program import PROGRAM, Program
+from harness.program import PROGRAM, ROOT, Program
 from harness.rows import set_schema_version
 
 DAEMON = "harp"
@@ -49,7 +49,7 @@ def test_no_schema(empty_database, tmp_path, harp):
     program = Program(tmp_path, empty_database.conninfo, harp.url)
     words = shlex.split(only(fixes(program, 78), "has no schema harpsweep"))
     path = words[words.index("-f") + 1]
-    assert path.endswith("/sql/install.sql") and os.path.exists(path)
+    assert os.path.samefile(path, ROOT / "sql" / "install.sql")
     assert words[words.index("-d") + 1] == empty_database.name
     assert words[words.index("-h") + 1] == empty_database.cluster.base
 
