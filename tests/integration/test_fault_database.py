@@ -11,7 +11,7 @@ import time
 import pytest
 from harness.matrix import SOURCES
 from harness.raw import Responder
-from harness.rows import one
+from harness.rows import one, schedule
 
 LOST = ("08000", "08003", "08006", "25006", "57P01", "57P02", "57P03", "57P05")  # another connection is tried
 AGAIN = ("40001", "40P01", "55P03", "57014")  # the same once more
@@ -171,6 +171,21 @@ class TestTheRest:
         assert f"warning: the run leaves no row: database: told to fail (SQLSTATE {state})" in run.err
         assert states(scene) == {"removed": 5}
         assert scene.asked() == ALL_ASKED
+
+
+@pytest.mark.parametrize("state", LOST)
+def test_lost_before_anything_was_learned(program, connection, harp, state):
+    """Nothing was claimed yet: the run ends at once, and cron's next one tries again."""
+    harp.add_image("app:1")
+    schedule(connection, "harp", image="app:1", choice="now")
+    connection.execute(f"""
+        create or replace function harpsweep.schema_version() returns int language plpgsql stable as
+        $$ begin raise exception 'told to fail' using errcode = '{state}'; end $$""")
+    began = time.monotonic()
+    run = program("run", code=69)
+    assert "told to fail" in run.err and "trying again" not in run.err
+    assert time.monotonic() - began < 5
+    assert harp.log() == [] and one(connection, "select attempts from harpsweep.job") == 0
 
 
 def test_every_class_of_the_program_s_is_here():

@@ -153,5 +153,14 @@ def test_other_commands_want_one_file(fleet):
     assert "is a folder" in fleet("list", code=78).err
 
 
+@pytest.mark.parametrize("form", ["nagios", "prometheus"])
+def test_formats_for_one_file(fleet, form):
+    """A plugin has one line, and a file of metrics each name once."""
+    fleet.add()
+    done = fleet("status", f"--format={form}", code=64)
+    assert f"{fleet.folder} is a folder: this format takes one settings file" in done.err
+    assert "hint: -c FILE for each of them" in done.err and done.out == ""
+
+
 def test_an_empty_folder_is_an_error(fleet):
     assert "holds no settings file (*.ini)" in fleet("run", code=78).err

@@ -152,6 +152,19 @@ def test_no_run_fails_because_of_it(program, connection, harp, tmp_path):
     assert not list(tmp_path.glob("folder.prom.*"))
 
 
+def test_a_database_that_does_not_tell_all(program, connection, harp, metrics_file):
+    """What the run itself knows is written even so, and the run did its work."""
+    harp.add_image("app:1")
+    schedule(connection, DAEMON, "app", "app:1", choice="now")
+    connection.execute("revoke select on harpsweep.daemon_health from harpsweep_worker")
+    done = program("run")
+    assert f"warning: metrics_file {metrics_file} lacks what the database knows: " in done.err
+    assert "permission denied for view daemon_health" in done.err
+    families = read(metrics_file)
+    assert sample(families, "harpsweep_run_exit_code") == 0 and "harpsweep_due_jobs" not in families
+    assert connection.execute("select state from harpsweep.job").fetchone() == ("removed",)
+
+
 def test_nobody_reads_a_half(program, metrics_file):
     program("run")
     with program.start("run") as running:
@@ -185,6 +198,16 @@ def test_plugin_of_nothing(program):
     assert told == "HARPSWEEP OK - no work so far" and more == ""
     assert values == {"due": "0;;;0", "lag": "0s;3600;21600;0", "failed": "0;0;10;0", "stopped": "0s;600;21600;0",
                       "freed_24h": "0B;;;0"}
+
+
+def test_plugin_after_work(program, connection, harp):
+    harp.add_image("app:1")
+    schedule(connection, DAEMON, "app", "app:1", choice="now")
+    program("run")
+    connection.execute("update harpsweep.run set started_at = started_at - interval '2 h', finished_at = finished_at - interval '2 h'")
+    told, values, more = plugin(program, code=0)
+    assert told == "HARPSWEEP OK - last work 2 h ago" and more == ""
+    assert values["due"] == "0;;;0"
 
 
 def test_plugin_of_failed_jobs(program, connection):

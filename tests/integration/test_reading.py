@@ -193,13 +193,28 @@ def test_story_of_a_job_that_waits(program, connection):
 
 
 def test_story_tells_who_decided(program, connection):
-    for more, words in (
+    for at, (more, words) in enumerate((
         ({"event": "manual", "choice": "now"}, "somebody made this job, to be deleted at once"),
         ({"event": "adopted"}, "somebody had the image adopted ('harpsweep adopt')"),
         ({"choice": "keep"}, "app app was uninstalled, which left its image behind, to be kept"),
-    ):
-        number = schedule(connection, DAEMON, "app", "app:1", **more)
+    )):
+        number = schedule(connection, DAEMON, "app", f"app:{at}", **more)
         assert story(program("show", number).out)[0][1] == words + " (noted by postgres)"
+
+
+def test_story_tells_of_appapis_own_job(program, connection):
+    number = schedule(connection, DAEMON, "app", "app:1", event="uninstall")
+    assert "AppAPI queued" not in program("show", number).out
+    connection.execute("update harpsweep.job set oc_job_id = 4711 where id = %s", (number,))
+    assert story(program("show", number).out)[1][1] == "AppAPI queued its own clean-up for it, as its job 4711"
+
+
+def test_story_of_an_event_of_a_later_schema(program, connection):
+    number = schedule(connection, DAEMON, "app", "app:1", choice="now")
+    connection.execute(
+        "insert into harpsweep.job_event (job_id, what, from_state, to_state, attempt, who, detail)"
+        " values (%s, 'frozen', 'pending', 'pending', 0, 'dba', 'until spring')", (number,))
+    assert "dba changed it: until spring" in [words for _, words in story(program("show", number).out)]
 
 
 def test_show_by_app(program, connection, rows):
@@ -214,6 +229,8 @@ def test_show_by_app(program, connection, rows):
     assert f"app two 1.2 runs on daemon {DAEMON} with image two:2, seen 2 h ago" in text
     assert re.findall(r"^job (\d+) is", text, re.M) == [str(again), str(rows["failed"])]
     assert re.findall(r"^job (\d+) is", program("show", "--app", "two", "--limit", 1).out, re.M) == [str(again)]
+    assert "app two 1.2 runs on" in program("show", "--app", "two", "--daemon", DAEMON).out
+    assert "app two 1.2 runs on" not in program("show", "--app", "two", "--daemon", "other").out
     assert [row["id"] for row in program("--json", "show", "--app", "two", "--daemon", DAEMON).json] == [rows["failed"]]
     done = program("show", "--app", "nobody", "--daemon", "x", code=1)
     assert "app nobody has no job on daemon x" in done.err and done.out == ""
