@@ -12,6 +12,7 @@
 #include "table.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -134,6 +135,21 @@ setup_find_database(struct setup *setup, struct err *err)
     return done;
 }
 
+/* Takes the path. A run starts in any folder; one that was deleted has no name to put before it. */
+static char *
+setup_absolute(char *path)
+{
+    char folder[PATH_MAX];
+    char *absolute;
+
+    if (path[0] == '/' || getcwd(folder, sizeof folder) == NULL) {
+        return path;
+    }
+    absolute = mem_printf("%s/%s", folder, path);
+    mem_free(path);
+    return absolute;
+}
+
 static bool
 setup_find_key(struct setup *setup, struct err *err)
 {
@@ -151,6 +167,9 @@ setup_find_key(struct setup *setup, struct err *err)
         setup->key_file = mem_strdup(standard);
     }
     mem_free(standard);
+    if (done) {
+        setup->key_file = setup_absolute(setup->key_file);
+    }
     return done;
 }
 
