@@ -88,6 +88,7 @@ SOURCES := \
 	src/keyfile.c \
 	src/lane.c \
 	src/ledger.c \
+	src/ledger_check.c \
 	src/ledger_report.c \
 	src/log.c \
 	src/main.c \

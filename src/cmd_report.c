@@ -97,7 +97,7 @@ report_is_empty(const struct report_view *view)
     const struct db_result *const *parts =
         (const struct db_result *const *)view->status.status.parts;
 
-    return view->sums.removed + view->sums.other + view->sums.pending == 0 &&
+    return view->sums.removed == 0 && view->sums.other == 0 && view->sums.pending == 0 &&
            !view->status.summary.attention && db_rows(parts[LEDGER_STATUS_RUN]) == 0 &&
            db_rows(parts[LEDGER_STATUS_OPEN]) == 0;
 }

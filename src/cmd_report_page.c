@@ -176,27 +176,34 @@ report_write_days(struct html_out *html, const struct report_view *view)
     html_out_close(html);
 }
 
+/* The queries look one after the other: what ended in between is perhaps in the list alone. */
+static int64_t
+report_rest(int64_t all, int64_t shown)
+{
+    return all > shown ? all - shown : 0;
+}
+
 /* The apps that the list has no room for. */
 static void
 report_write_other_apps(struct html_out *html, const struct report_view *view,
                         struct report_columns *columns, int64_t others)
 {
     const struct db_result *apps = view->report.parts[LEDGER_REPORT_APPS];
-    int64_t bytes = view->sums.bytes_freed;
-    int64_t removed = view->sums.removed;
-    int64_t other = view->sums.other;
+    int64_t bytes = 0;
+    int64_t removed = 0;
+    int64_t other = 0;
     char *name = report_count(others, "other app", "other apps");
 
     for (int row = 0; row < db_rows(apps); row++) {
-        bytes -= db_int(apps, row, LEDGER_APPS_BYTES);
-        removed -= db_int(apps, row, LEDGER_APPS_REMOVED);
-        other -= db_int(apps, row, LEDGER_APPS_OTHER);
+        bytes += db_int(apps, row, LEDGER_APPS_BYTES);
+        removed += db_int(apps, row, LEDGER_APPS_REMOVED);
+        other += db_int(apps, row, LEDGER_APPS_OTHER);
     }
     report_open_row(html, columns);
     report_write_cell(html, columns, name);
-    report_write_size(html, columns, bytes, 0);
-    report_write_number(html, columns, removed);
-    report_write_number(html, columns, other);
+    report_write_size(html, columns, report_rest(view->sums.bytes_freed, bytes), 0);
+    report_write_number(html, columns, report_rest(view->sums.removed, removed));
+    report_write_number(html, columns, report_rest(view->sums.other, other));
     report_write_cell(html, columns, "");
     html_out_close(html);
     mem_free(name);

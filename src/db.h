@@ -108,7 +108,9 @@ const char *db_text(const struct db_result *result, int row, int column);
 /* The same, but NULL for null. */
 const char *db_text_or_null(const struct db_result *result, int row, int column);
 int64_t db_int(const struct db_result *result, int row, int column); /* 0 for null */
-bool db_bool(const struct db_result *result, int row, int column);   /* false for null */
+/* False where it is anything but a whole number of 64 bits, null included. */
+bool db_parse_int(const struct db_result *result, int row, int column, int64_t *ret_number);
+bool db_bool(const struct db_result *result, int row, int column); /* false for null */
 const char *db_column_name(const struct db_result *result, int column);
 int db_columns(const struct db_result *result);
 

@@ -26,7 +26,7 @@ enum err_kind {
     ERR_SCHEMA,   /* the database's schema or privileges */
     ERR_DB_LOST,  /* no connection, or it broke, or the server can't write: reconnect */
     ERR_DB_AGAIN, /* a deadlock or a serialization failure: the same statement again */
-    ERR_DB,       /* the database refused a statement */
+    ERR_DB,       /* the database refused a statement, or its answer can't be true */
     ERR_INTERNAL,
 };
 

@@ -1,5 +1,6 @@
 #include "ledger_report.h"
 
+#include "ledger_check.h"
 #include "queries.h"
 
 #include <string.h>
@@ -50,7 +51,29 @@ ledger_report(struct db *db, const struct ledger_report_ask *ask, struct ledger_
         db_args_clear(&args[i]);
         ret_report->parts[i] = done ? db_take(db, i) : NULL;
     }
-    return done;
+    return done && ledger_report_check(ret_report, ask, err);
+}
+
+bool
+ledger_report_check(const struct ledger_report *report, const struct ledger_report_ask *ask,
+                    struct err *err)
+{
+    const struct ledger_shape shapes[LEDGER_REPORT_PARTS] = {
+        [LEDGER_REPORT_DAYS] = {"report_days", "pccccccccb", 1, (int64_t)ask->day_count},
+        [LEDGER_REPORT_APPS] = {"report_apps", "nccltt", 0, 0},
+        [LEDGER_REPORT_PENDING] = {"report_pending", "qccbc", LEDGER_SLOT_NOW,
+                                   (int64_t)ask->day_ahead_count},
+        [LEDGER_REPORT_NEXT] = {"report_next", "noouttttu", 0, 0},
+        [LEDGER_REPORT_FAILED] = {"report_failed", "nnnttttu", 0, 0},
+        [LEDGER_REPORT_DAEMONS] = {"report_daemons", "ttccccbuuuuuuu", 0, 0},
+    };
+
+    for (size_t i = 0; i < LEDGER_REPORT_PARTS; i++) {
+        if (!ledger_check(report->parts[i], &shapes[i], err)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void

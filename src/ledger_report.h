@@ -92,12 +92,17 @@ struct ledger_report_ask {
     int64_t max_rows;    /* of each list */
 };
 
-/* One result per part, in one round trip. ledger_report_free() it, also after a failure. */
+/* One result per part, in one round trip, each of them checked: days and slots are in order and
+ * none of them is beyond what was asked for, numbers are not negative, and their sums fit. Whoever
+ * reads them need not ask again. ledger_report_free() it, also after a failure. */
 struct ledger_report {
     struct db_result *parts[LEDGER_REPORT_PARTS];
 };
 bool ledger_report(struct db *db, const struct ledger_report_ask *ask,
                    struct ledger_report *ret_report, struct err *err) MUST_CHECK;
+/* The check alone. */
+bool ledger_report_check(const struct ledger_report *report, const struct ledger_report_ask *ask,
+                         struct err *err) MUST_CHECK;
 void ledger_report_free(struct ledger_report *report);
 
 #endif

@@ -591,6 +591,19 @@ def test_a_full_disk_leaves_the_old_report(busy_one, tmp_path):
     assert path.read_text(encoding="utf-8") == "before" and os.listdir(tmp_path) == ["report.html"]
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_an_answer_that_can_not_be_true_is_no_report(program, connection, tmp_path, options):
+    """The row would be a bar to the left of nothing, and take from the sums."""
+    path = tmp_path / "report"
+    connection.execute("alter table harpsweep.job drop constraint job_bytes_are_not_negative")
+    ended(connection, 0, size=10**9)
+    ended(connection, 1, size=-5)
+    done = program("report", *options, "--output", path, code=69)
+    assert ("database: report_days, row 1: bytes_freed is '-5', not a whole number from 0 to 9223372036854775807"
+            in done.err)
+    assert done.out == "" and not path.exists()
+
+
 @pytest.mark.parametrize("arguments, said", [
     (["--days=0"], "option --days of the command report needs a whole number from 1 to 365, not '0'"),
     (["--days=366"], "option --days needs a whole number from 0 to 365, not '366'"),
