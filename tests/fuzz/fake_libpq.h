@@ -35,6 +35,8 @@ struct fake_database {
     unsigned looked; /* how often somebody looked at a clock */
     char *list;      /* that of the statement that is answered */
     char *words;     /* of an error or a lost connection */
+    size_t days;     /* that a report tells of */
+    bool wrong;      /* a value may be none that its query promises */
     bool others;     /* a daemon of the input may be the one of the settings */
     char *claimed[FAKE_CLAIMED_MAX];
     size_t claimed_count;
@@ -63,7 +65,11 @@ clock_wall_ms(void)
 
 /* One letter for a column: n a number, p one that is not negative, b a boolean, c the clock, s and
  * S a state, i and r an image's ID, w words that our own SQL composes, k, m and o kinds of rows, t
- * text that somebody else may have written. Capitals, and k, m and o, are never null. */
+ * text that somebody else may have written. Capitals, and k, m and o, are never null.
+ *
+ * Of a report: D a day, L when jobs are due, B bytes with the largest first, C a count, x a number
+ * or null, and Y a text. Of these, a cell that begins with '!' is the rest of it, whatever that is,
+ * and null where there is none: somebody changed the view that it comes from. */
 static const struct fake_statement {
     const char *sql;
     const char *columns;
@@ -88,6 +94,12 @@ static const struct fake_statement {
     {SQL_CHECK_SERVER, "WpTTTbcbbbb", true},
     {SQL_CHECK_PRIVILEGES, "bTTT", false},
     {SQL_CHECK_NEXTCLOUD, "bbttbpppb", true},
+    {SQL_REPORT_DAYS, "DCCCCCCCCC", false},
+    {SQL_REPORT_APPS, "CCCBYW", false},
+    {SQL_REPORT_PENDING, "LCCCC", false},
+    {SQL_REPORT_NEXT, "CxxwYYYSt", false},
+    {SQL_REPORT_FAILED, "CCCYYYWt", false},
+    {SQL_REPORT_DAEMONS, "YYCCCCCwttwttw", false},
     {SQL_STATUS_RUN, "WWTTPPPPPPPPPPPPPt", false},
     {SQL_STATUS_OPEN, "TSPPPPpp", false},
     {SQL_STATUS_FINISHED, "SPPPP", false},
@@ -134,20 +146,32 @@ fake_number(const char *cell)
 }
 
 /* The text of a cell, or NULL: a line of the input, "\N" for null, the unit separator for a line
- * feed. free() it. */
+ * feed. It lives until the next one. */
+FUZZ_BLIND char *
+fake_line(void)
+{
+    static char line[FAKE_VALUE_MAX];
+    size_t length = 0;
+
+    while (length < fake.cells.size && fake.cells.data[length] != '\n') {
+        FUZZ_CHECK(length + 1 < sizeof line, "a long cell");
+        line[length] = fake.cells.data[length] == '\x1f' ? '\n' : (char)fake.cells.data[length];
+        length++;
+    }
+    line[length] = '\0';
+    length += length < fake.cells.size ? 1 : 0;
+    fake.cells.data += length;
+    fake.cells.size -= length;
+    return strcmp(line, "\\N") == 0 ? NULL : line;
+}
+
+/* The same for whoever keeps it. free() it. */
 FUZZ_BLIND char *
 fake_cell(void)
 {
-    char *cell = fuzz_field(&fake.cells, '\n');
+    const char *line = fake_line();
 
-    for (char *at = cell; *at != '\0'; at++) {
-        *at = *at == '\x1f' ? '\n' : *at;
-    }
-    if (strcmp(cell, "\\N") == 0) {
-        free(cell);
-        return NULL;
-    }
-    return cell;
+    return line == NULL ? NULL : fuzz_copy((const uint8_t *)line, strlen(line));
 }
 
 /* An element of the array of texts that the statement is about, as PostgreSQL reads it. */
@@ -178,16 +202,40 @@ fake_element(const char *list, unsigned char which)
     return "";
 }
 
-FUZZ_BLIND const char *
-fake_value(char type, const char *cell, char number[32])
+/* Of a report: rows are in order. Four days to a row, three of the eight that are ahead. */
+FUZZ_BLIND int64_t
+fake_ordered(char type, int64_t number, unsigned row)
 {
-    int64_t least = type == 'P' || type == 'p' ? 0 : INT64_MIN;
+    switch (type) {
+    case 'D':
+        fake.wrong = fake.wrong || 4 * row + 1 + number % 4 > (int64_t)fake.days;
+        return 4 * row + 1 + number % 4;
+    case 'L':
+        return 3 * (int64_t)row - 1 + number % (row < 3 ? 3 : 1);
+    default:
+        return (INT64_C(8) - row) * (INT64_C(1) << 40) + number % (INT64_C(1) << 40);
+    }
+}
+
+FUZZ_BLIND const char *
+fake_value(char type, const char *cell, unsigned row, char number[32])
+{
+    int64_t given = fake_number(cell);
 
     switch (type) {
-    case 'n':
     case 'P':
     case 'p':
-        (void)snprintf(number, 32, "%" PRId64, fake_number(cell) < least ? 0 : fake_number(cell));
+    case 'C':
+    case 'x':
+        given = given < 0 ? 0 : given;
+        __attribute__((fallthrough));
+    case 'n':
+        (void)snprintf(number, 32, "%" PRId64, given);
+        return number;
+    case 'D':
+    case 'L':
+    case 'B':
+        (void)snprintf(number, 32, "%" PRId64, fake_ordered(type, given < 0 ? 0 : given, row));
         return number;
     case 'c':
         (void)snprintf(number, 32, "%" PRId64, clock_wall_ms());
@@ -222,17 +270,23 @@ FUZZ_BLIND void
 fake_set(PGresult *result, unsigned row, int column, char type)
 {
     static char value[FAKE_VALUE_MAX]; /* PQsetvalue() wants to be able to write to it */
-    char *cell = strchr("vca", type) != NULL ? NULL : fake_cell();
+    const char *cell = strchr("vca", type) != NULL ? NULL : fake_line();
+    const char *text = NULL;
     char number[32];
     int length = -1;
 
-    if (cell != NULL || strchr("PSTWackmovd", type) != NULL) {
-        length =
-            snprintf(value, sizeof value, "%s", fake_value(type, cell == NULL ? "" : cell, number));
-        FUZZ_CHECK(length >= 0 && length < (int)sizeof value, "a cell of %d bytes", length);
+    if (cell != NULL && cell[0] == '!' && strchr("DLBCxY", type) != NULL) {
+        fake.wrong = true;
+        text = cell[1] == '\0' ? NULL : cell + 1;
+    } else if (cell != NULL || strchr("PSTWackmovdDLBCY", type) != NULL) {
+        text = fake_value(type, cell == NULL ? "" : cell, row, number);
+    }
+    if (text != NULL) {
+        length = (int)strlen(text);
+        FUZZ_CHECK(length < (int)sizeof value, "a cell of %d bytes", length);
+        memcpy(value, text, (size_t)length + 1);
     }
     FUZZ_CHECK(PQsetvalue(result, (int)row, column, value, length) == 1, "no memory");
-    free(cell);
 }
 
 /* What a claim gave to the run, and nothing holds. */
@@ -240,9 +294,8 @@ FUZZ_BLIND void
 fake_note_claim(const PGresult *result)
 {
     for (int row = 0; row < PQntuples(result); row++) {
-        bool free_to_go = strcmp(PQgetvalue(result, row, 0), "job") == 0 &&
-                          strcmp(PQgetvalue(result, row, 4), "claimed") == 0 &&
-                          PQgetisnull(result, row, 13) == 1;
+        bool free_to_go =
+            strcmp(PQgetvalue(result, row, 0), "job") == 0 && PQgetisnull(result, row, 13) == 1;
 
         if (free_to_go && fake.claimed_count + 2 <= FAKE_CLAIMED_MAX) {
             for (int column = 6; column <= 7; column++) {

@@ -5,13 +5,15 @@
  *
  * Input, first line: the command (its place in `commands`; behind them, see the end), then one
  * character each: JSON (0, 1), rows of each result (0…4), the statement that fails (0: none, 9: no
- * connection), the settings (see plan_of()), and a width for tables. The lines that follow are what
- * the database and the daemons answer; see fake_cell() and fake_answer().
+ * connection), the settings (see plan_of()), and a width for tables, or days of a report. The lines
+ * that follow are what the database and the daemons answer; see fake_cell() and fake_answer().
  */
 #define _GNU_SOURCE /* memfd_create */
 #include "fake_http.h"
 #include "fake_libpq.h"
+#include "fake_output.h"
 #include "fuzz_files.h"
+#include "report_oracle.h"
 
 #include "cli.h"
 #include "err.h"
@@ -32,9 +34,14 @@ struct plan {
     bool enabled;
     bool verify;
     bool follow_nextcloud;
-    bool filter; /* --daemon and --app are given */
-    size_t width;
+    bool filter;  /* --daemon and --app are given */
+    size_t width; /* of tables */
+    int64_t days; /* of a report; -1: not given */
+    bool to_file; /* the report */
 };
+
+/* What a report tells of where nobody says how many. */
+#define REPORT_DAYS 30
 
 static char a_path[] = FUZZ_FILE_PATH;
 static char a_conninfo[] = "dbname=x";
@@ -104,9 +111,51 @@ static const struct command {
     {CLI_RETRY, cmd_change, false},      {CLI_RUN, cmd_run, false},
     {CLI_PLAN, cmd_plan, false},         {CLI_OBSERVE, cmd_observe, false},
     {CLI_ADOPT, cmd_adopt, false},       {CLI_CHECK, run_check, false},
+    {CLI_REPORT, cmd_report, false},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)
+
+static enum cli_format
+format_of(const struct command *command, const struct plan *plan)
+{
+    return plan->json                       ? CLI_FORMAT_JSON
+           : command->command == CLI_REPORT ? CLI_FORMAT_HTML
+                                            : CLI_FORMAT_TEXT;
+}
+
+/* A report, written to wherever it should be: it is whole or there is none, and there is one where
+ * the database kept its promises. */
+static void
+check_report(const struct plan *plan, int code, const struct fuzz_capture *out)
+{
+    FUZZ_CHECK(fake_output.made == (plan->to_file && code == EXIT_CODE_OK) &&
+                   fake_output.made == fake_output.placed &&
+                   (out->length == 0) == (fake_output.made || code != EXIT_CODE_OK),
+               "exit %d", code);
+    FUZZ_CHECK(code == EXIT_CODE_OK ||
+                   (code == EXIT_CODE_UNAVAILABLE && (fake.wrong || plan->refuse > 0)),
+               "exit %d", code);
+    if (code == EXIT_CODE_OK && plan->to_file) {
+        fake_output_read();
+        (void)fuzz_check_shown("file", fake_output.text, fake_output.length);
+        report_oracle_check(fake_output.text, fake_output.length, plan->json, fake.days);
+    } else if (code == EXIT_CODE_OK) {
+        report_oracle_check(out->text, out->length, plan->json, fake.days);
+    }
+}
+
+/* Else libc looks for /etc/localtime at every moment that is shown. */
+static void
+begin_once(void)
+{
+    static bool begun;
+
+    if (!begun) {
+        begun = true;
+        FUZZ_CHECK(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1) == 0, "no memory");
+    }
+}
 
 /* A command as main() would run it. */
 static void
@@ -128,7 +177,7 @@ run_command(const struct command *command, const struct plan *plan)
         .in_use_recheck_hours = 24,
         .in_use_max_rechecks = 7,
         .max_failures = 20,
-        .history_days = 90,
+        .history_days = 14, /* less than some reports tell of */
         .max_parallel = 8,
         .max_parallel_per_daemon = 4,
         .soft_limit_ms = 10000,
@@ -144,7 +193,7 @@ run_command(const struct command *command, const struct plan *plan)
         .command = command->command,
         .config_path = a_path,
         .verbosity = 1,
-        .format = plan->json ? CLI_FORMAT_JSON : CLI_FORMAT_TEXT,
+        .format = format_of(command, plan),
         .dry_run = command->dry_run,
         .daemon = needs_names || plan->filter ? a_name : NULL,
         .app = needs_names || plan->filter || command->command == CLI_RETRY ? a_name : NULL,
@@ -154,7 +203,8 @@ run_command(const struct command *command, const struct plan *plan)
         .grace_hours = -1,
         .max_jobs = -1,
         .limit = -1,
-        .days = -1,
+        .days = command->command == CLI_REPORT ? plan->days : -1,
+        .output = plan->to_file ? FAKE_OUTPUT_PATH : NULL,
         .refs = refs,
         .ref_count = sizeof refs / sizeof *refs,
         .ids = ids,
@@ -162,6 +212,9 @@ run_command(const struct command *command, const struct plan *plan)
     };
     int code;
 
+    fake.days = (size_t)(plan->days < 0 ? REPORT_DAYS : plan->days);
+    begin_once();
+    fake_output_begin();
     fuzz_capture_begin(&out, &stdout);
     fuzz_capture_begin(&error, &stderr);
     code = command->run(&cli, &conf);
@@ -170,7 +223,9 @@ run_command(const struct command *command, const struct plan *plan)
     (void)fuzz_check_shown("standard output", out.text, out.length);
     (void)fuzz_check_shown("standard error", error.text, error.length);
     FUZZ_CHECK(strchr("\x01\x40\x45\x46\x4b\x4e", code) != NULL, "exit %d", code);
-    if (plan->json && (code == EXIT_CODE_OK || code == EXIT_CODE_ATTENTION)) {
+    if (command->command == CLI_REPORT) {
+        check_report(plan, code, &out);
+    } else if (plan->json && (code == EXIT_CODE_OK || code == EXIT_CODE_ATTENTION)) {
         check_json(out.text);
     }
     FUZZ_CHECK(code == EXIT_CODE_OK || code == EXIT_CODE_ATTENTION || error.length + out.length > 0,
@@ -319,8 +374,10 @@ static struct plan
 plan_of(struct fuzz_input *input)
 {
     static const size_t widths[] = {0, 1, 11, 12, 13, 20, 40, 79, 80, 132};
+    static const int64_t days[] = {-1, 1, 2, 3, 4, 7, 8, 13, 16, 20};
     struct plan plan = {.json = fuzz_choice(input, 2) == 1, .rows = fuzz_choice(input, 5)};
     unsigned settings;
+    unsigned last;
 
     plan.refuse = fuzz_choice(input, 10);
     settings = fuzz_choice(input, 16);
@@ -328,7 +385,10 @@ plan_of(struct fuzz_input *input)
     plan.verify = settings / 2 % 2 == 0;
     plan.follow_nextcloud = settings / 4 % 2 == 1;
     plan.filter = settings / 8 % 2 == 1;
-    plan.width = widths[fuzz_choice(input, 10)];
+    plan.to_file = !plan.verify;
+    last = fuzz_choice(input, 10);
+    plan.width = widths[last];
+    plan.days = days[last];
     return plan;
 }
 
