@@ -335,7 +335,7 @@ FUZZ_PROGRAMS := $(FUZZERS:tests/fuzz/%.c=$(B)/%)
 
 # Every text goes through these letter by letter: to tell libFuzzer of each comparison is a good part of an
 # execution, and of no use to it.
-$(addprefix $(B)/src/,buf.o printable.o html_out.o): private OPTIMIZE_fuzz += -fno-sanitize-coverage=trace-cmp
+$(addprefix $(B)/src/,buf.o html_out.o json_out.o log.o printable.o): private OPTIMIZE_fuzz += -fno-sanitize-coverage=trace-cmp
 
 # -rdynamic: libcurl calls functions of fuzz_http.c in the place of the system's.
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libharpsweep.a
