@@ -1,5 +1,7 @@
 """`harpsweep run`: from a row to a deleted image and a recorded result."""
 
+import re
+import socket
 import time
 
 import pytest
@@ -32,7 +34,9 @@ class TestOutcomes:
         assert (row["state"], row["bytes_freed"], row["http_status"], row["failures"]) == ("removed", 12_345, 200, 0)
         assert (row["next_at"], row["last_error"], row["hold_reason"], row["attempts"]) == (None, None, None, 1)
         assert row["finished_at"] is not None and row["duration_ms"] is not None
-        assert row["claimed_by"] and row["claim_token"]
+        host = socket.gethostname()
+        assert re.fullmatch(re.escape(host) + ":[0-9]+", row["claimed_by"]) and row["claim_token"]
+        assert one(connection, "select host from harpsweep.run") == host
         assert image not in harp.images()
         assert [entry["kind"] for entry in harp.log()] == ["info", "inspect", "remove"]
 
