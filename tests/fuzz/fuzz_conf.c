@@ -9,6 +9,7 @@
 #include "keyfile.h"
 #include "mem.h"
 
+#include <ctype.h>
 #include <libpq-fe.h>
 
 /* Whoever reads the message has to find the place; what the key file holds is not told. */
@@ -25,7 +26,38 @@ check_error(const struct err *err, bool key_in_file)
                "%s", err->text);
 }
 
-/* What is shown of a connection string holds none of its secrets, as libpq finds them in it. */
+/* The option in whose value a place of a connection string is; NULL for the part of a URI before
+ * its options. What looks like "word=" and is no option is a part of a value itself. */
+static const PQconninfoOption *
+option_at(const PQconninfoOption *options, const char *text, const char *place)
+{
+    for (const char *at = place; at > text; at--) {
+        const char *end = at - 1;
+        const char *begin;
+
+        if (at[-1] != '=') {
+            continue;
+        }
+        while (end > text && isspace((unsigned char)end[-1])) {
+            end--;
+        }
+        for (begin = end;
+             begin > text && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_');) {
+            begin--;
+        }
+        for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
+            if (strlen(option->keyword) == (size_t)(end - begin) &&
+                strncmp(option->keyword, begin, (size_t)(end - begin)) == 0) {
+                return option;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* What is shown of a connection string holds none of its secrets, as libpq finds them in it.
+ * Somebody may have a name that holds the password, and it counts only the last of several names.
+ */
 static void
 check_no_secret(const char *conninfo, const char *shown)
 {
@@ -37,13 +69,16 @@ check_no_secret(const char *conninfo, const char *shown)
         if (secret->dispchar[0] != '*' || secret->val == NULL || strlen(secret->val) < 4) {
             continue;
         }
-        /* Somebody may have a name that is a part of the password. */
         for (PQconninfoOption *other = options; other->keyword != NULL; other++) {
             elsewhere = elsewhere || (other->dispchar[0] != '*' && other->val != NULL &&
                                       strstr(other->val, secret->val) != NULL);
         }
-        FUZZ_CHECK(elsewhere || strstr(shown, secret->val) == NULL, "%s shows the %s", shown,
-                   secret->keyword);
+        for (const char *at = shown; (at = strstr(at, secret->val)) != NULL; at++) {
+            const PQconninfoOption *option = option_at(options, shown, at);
+
+            FUZZ_CHECK(option == NULL ? elsewhere : option->dispchar[0] != '*', "%s shows the %s",
+                       shown, secret->keyword);
+        }
     }
     PQconninfoFree(options);
 }
