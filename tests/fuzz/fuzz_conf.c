@@ -9,7 +9,6 @@
 #include "keyfile.h"
 #include "mem.h"
 
-#include <ctype.h>
 #include <libpq-fe.h>
 
 /* Whoever reads the message has to find the place; what the key file holds is not told. */
@@ -26,59 +25,108 @@ check_error(const struct err *err, bool key_in_file)
                "%s", err->text);
 }
 
-/* The option in whose value a place of a connection string is; NULL for the part of a URI before
- * its options. What looks like "word=" and is no option is a part of a value itself. */
-static const PQconninfoOption *
-option_at(const PQconninfoOption *options, const char *text, const char *place)
-{
-    for (const char *at = place; at > text; at--) {
-        const char *end = at - 1;
-        const char *begin;
+/* "keyword = value" of a connection string, as it is written there. */
+struct pair {
+    const char *keyword;
+    size_t keyword_length;
+    const char *value;
+    size_t value_length;
+};
 
-        if (at[-1] != '=') {
-            continue;
-        }
-        while (end > text && isspace((unsigned char)end[-1])) {
-            end--;
-        }
-        for (begin = end;
-             begin > text && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_');) {
-            begin--;
-        }
-        for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
-            if (strlen(option->keyword) == (size_t)(end - begin) &&
-                strncmp(option->keyword, begin, (size_t)(end - begin)) == 0) {
-                return option;
-            }
-        }
+/* Reads on as libpq does, in what it has taken; false at the end. */
+static bool
+next_pair(const char **at, struct pair *ret_pair)
+{
+    static const char space[] = " \t\n\v\f\r";
+    const char *value;
+    const char *end;
+    bool quoted;
+
+    ret_pair->keyword = *at + strspn(*at, space);
+    if (*ret_pair->keyword == '\0') {
+        return false;
     }
-    return NULL;
+    ret_pair->keyword_length = strcspn(ret_pair->keyword, "= \t\n\v\f\r");
+    value = ret_pair->keyword + ret_pair->keyword_length;
+    value += strspn(value, space) + 1;
+    value += strspn(value, space);
+    quoted = *value == '\'';
+    for (end = value + quoted;
+         *end != '\0' && (quoted ? *end != '\'' : strchr(space, *end) == NULL);) {
+        end += end[0] == '\\' && end[1] != '\0' ? 2 : 1;
+    }
+    *at = end + quoted;
+    ret_pair->value = value;
+    ret_pair->value_length = (size_t)(*at - value);
+    return true;
 }
 
-/* What is shown of a connection string holds none of its secrets, as libpq finds them in it.
- * Somebody may have a name that holds the password, and it counts only the last of several names.
- */
-static void
-check_no_secret(const char *conninfo, const char *shown)
+static bool
+is_secret(const PQconninfoOption *options, const struct pair *pair)
 {
-    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+    for (; options->keyword != NULL; options++) {
+        if (strlen(options->keyword) == pair->keyword_length &&
+            memcmp(options->keyword, pair->keyword, pair->keyword_length) == 0) {
+            return options->dispchar[0] == '*';
+        }
+    }
+    return false;
+}
 
-    for (PQconninfoOption *secret = options; secret != NULL && secret->keyword != NULL; secret++) {
+/* Everything as it was given, but for the secrets. */
+static void
+check_pairs(const PQconninfoOption *options, const char *conninfo, const char *shown)
+{
+    struct pair given;
+    struct pair told;
+
+    for (const char *from = conninfo, *at = shown; next_pair(&from, &given);) {
+        bool found = next_pair(&at, &told);
+
+        FUZZ_CHECK(found && told.keyword_length == given.keyword_length &&
+                       memcmp(told.keyword, given.keyword, given.keyword_length) == 0,
+                   "%s for %s", shown, conninfo);
+        if (is_secret(options, &given)) {
+            FUZZ_CHECK(told.value_length == 3 && memcmp(told.value, "***", 3) == 0,
+                       "%s shows the %.*s", shown, (int)given.keyword_length, given.keyword);
+        } else {
+            FUZZ_CHECK(told.value_length == given.value_length &&
+                           memcmp(told.value, given.value, given.value_length) == 0,
+                       "%s for %s", shown, conninfo);
+        }
+    }
+}
+
+/* No secret is found in it, but where somebody has a name that holds the password. */
+static void
+check_uri(const PQconninfoOption *options, const char *shown)
+{
+    for (const PQconninfoOption *secret = options; secret->keyword != NULL; secret++) {
         bool elsewhere = false;
 
         if (secret->dispchar[0] != '*' || secret->val == NULL || strlen(secret->val) < 4) {
             continue;
         }
-        for (PQconninfoOption *other = options; other->keyword != NULL; other++) {
+        for (const PQconninfoOption *other = options; other->keyword != NULL; other++) {
             elsewhere = elsewhere || (other->dispchar[0] != '*' && other->val != NULL &&
                                       strstr(other->val, secret->val) != NULL);
         }
-        for (const char *at = shown; (at = strstr(at, secret->val)) != NULL; at++) {
-            const PQconninfoOption *option = option_at(options, shown, at);
+        FUZZ_CHECK(elsewhere || strstr(shown, secret->val) == NULL, "%s shows the %s", shown,
+                   secret->keyword);
+    }
+}
 
-            FUZZ_CHECK(option == NULL ? elsewhere : option->dispchar[0] != '*', "%s shows the %s",
-                       shown, secret->keyword);
-        }
+/* What is shown of a connection string holds none of its secrets, as libpq finds them in it. */
+static void
+check_no_secret(const char *conninfo, const char *shown)
+{
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+
+    if (options != NULL && strncmp(conninfo, "postgres://", 11) != 0 &&
+        strncmp(conninfo, "postgresql://", 13) != 0) {
+        check_pairs(options, conninfo, shown);
+    } else if (options != NULL) {
+        check_uri(options, shown);
     }
     PQconninfoFree(options);
 }
