@@ -87,8 +87,9 @@ check_pairs(const PQconninfoOption *options, const char *conninfo, const char *s
                        memcmp(told.keyword, given.keyword, given.keyword_length) == 0,
                    "%s for %s", shown, conninfo);
         if (is_secret(options, &given)) {
-            FUZZ_CHECK(told.value_length == 3 && memcmp(told.value, "***", 3) == 0,
-                       "%s shows the %.*s", shown, (int)given.keyword_length, given.keyword);
+            FUZZ_CHECK(strncmp(told.value, "***", 3) == 0, "%s shows the %.*s", shown,
+                       (int)given.keyword_length, given.keyword);
+            at = told.value + 3; /* the next keyword may follow a quote without a space */
         } else {
             FUZZ_CHECK(told.value_length == given.value_length &&
                            memcmp(told.value, given.value, given.value_length) == 0,
