@@ -276,18 +276,28 @@ struct cells {
     int columns;
     int rows;
     const char *cells[WORLD_JOBS_MAX * DB_ANSWER_COLUMNS];
-    char numbers[WORLD_JOBS_MAX * 4][24];
-    size_t number_count;
+    char texts[WORLD_JOBS_MAX * 4][24];
+    size_t text_count;
 };
+
+static inline const char *
+cells_text(struct cells *cells, const char *text)
+{
+    char *copy = cells->texts[cells->text_count++];
+
+    assert_true(cells->text_count <= WORLD_JOBS_MAX * 4);
+    assert_in_range(snprintf(copy, sizeof cells->texts[0], "%s", text), 1,
+                    sizeof cells->texts[0] - 1);
+    return copy;
+}
 
 static inline const char *
 cells_number(struct cells *cells, int64_t number)
 {
-    char *text = cells->numbers[cells->number_count++];
+    char text[24];
 
-    assert_true(cells->number_count <= WORLD_JOBS_MAX * 4);
-    (void)snprintf(text, sizeof cells->numbers[0], "%" PRId64, number);
-    return text;
+    (void)snprintf(text, sizeof text, "%" PRId64, number);
+    return cells_text(cells, text);
 }
 
 static inline void
@@ -352,7 +362,7 @@ world_claim(const struct said *said)
                                        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL});
             world.planned = NULL;
         } else {
-            world_claim_from(&cells, daemon, atoi(slots));
+            world_claim_from(&cells, cells_text(&cells, daemon), atoi(slots));
         }
     }
     return cells_answer(&cells);
@@ -423,9 +433,7 @@ world_count(const struct said *said)
         for (size_t job = 0; job < world.job_count; job++) {
             due += !world.jobs[job].claimed && strcmp(world.jobs[job].daemon, daemon) == 0;
         }
-        cells_add(&cells, (const char *[]){daemon, cells_number(&cells, due)});
-        (void)strcpy(cells.numbers[cells.number_count], daemon); /* it outlives this round */
-        cells.cells[2 * i] = cells.numbers[cells.number_count++];
+        cells_add(&cells, (const char *[]){cells_text(&cells, daemon), cells_number(&cells, due)});
     }
     return cells_answer(&cells);
 }
@@ -642,22 +650,28 @@ times_said(const char *name)
     return times;
 }
 
-/* parameter: from 1, as in the SQL. */
-static inline void
-expect_said(const char *name, size_t nth, int parameter, const char *value)
+/* What was given with it; parameter: from 1, as in the SQL. */
+static inline const char *
+said_value(const char *name, size_t nth, int parameter)
 {
     const struct said *found = said(name, nth);
 
-    if (found == NULL) {
-        fail_msg("%s was not said %zu times", name, nth + 1);
-        return;
+    if (found == NULL || parameter > found->count) {
+        fail_msg("%s was not said %zu times with %d parameters", name, nth + 1, parameter);
+        return NULL;
     }
-    assert_true(parameter <= found->count);
-    if (value == NULL) {
-        assert_null(found->values[parameter - 1]);
+    return found->values[parameter - 1];
+}
+
+static inline void
+expect_said(const char *name, size_t nth, int parameter, const char *value)
+{
+    const char *found = said_value(name, nth, parameter);
+
+    if (value == NULL || found == NULL) {
+        assert_ptr_equal(found, value);
     } else {
-        assert_non_null(found->values[parameter - 1]);
-        assert_string_equal(found->values[parameter - 1], value);
+        assert_string_equal(found, value);
     }
 }
 

@@ -36,13 +36,6 @@ scene_result(int64_t id)
     return job;
 }
 
-/* Nothing is due any more: what is said has other reasons. */
-static void
-nothing_due(void)
-{
-    daemons[0].drained = daemons[1].drained = true;
-}
-
 static bool
 is_recorded(bool force)
 {
