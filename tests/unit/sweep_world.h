@@ -21,11 +21,14 @@
 #include "sweep_state.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define ID_A "sha256:580c10577f0ad110f8eaa64cfffbd524b0103397d8695a7804b2aa435d27dab5"
 #define ID_B "sha256:56d9bd8e29a631d66b31669e4db868c787d83c02954375eccab000a8e326edbf"
 #define WORLD_EPOCH_MS INT64_C(1795404953000)
+#define WORLD_BEGAN_MS INT64_C(1000000)
 #define WORLD_JOBS_MAX 64
 #define WORLD_SAID_MAX 512
 #define WORLD_ASKED_MAX 256
@@ -97,9 +100,13 @@ static struct world {
     int64_t apart_ms; /* the database's clock is so far ahead */
     int schema;       /* the version that the database has */
     int stops;        /* signals */
+    bool no_host;     /* nobody knows its name */
+    void (*on_wait)(void); /* what happens while somebody waits */
     int waits;
-    int last_nap_ms; /* how long it would have waited for the database alone */
-    int last_events;
+    /* The latest of them: how long, at most, for what of the database, and whether for daemons. */
+    int64_t nap_ms;
+    bool nap_writing;
+    bool nap_http;
 
     struct db db;
     struct http http;
@@ -197,26 +204,39 @@ logged(const char *text)
     return strstr(world.log, text) != NULL;
 }
 
+/* In the place of the C library's, too. */
+int
+gethostname(char *name, size_t size)
+{
+    if (world.no_host) {
+        return -1;
+    }
+    (void)snprintf(name, size, "somewhere");
+    return 0;
+}
+
 static void
 world_wait(void)
 {
     if (++world.waits > WORLD_WAITS_MAX) {
         fail_msg("it waits for what never comes");
     }
+    if (world.on_wait != NULL) {
+        world.on_wait();
+    }
 }
 
-struct pollfd;
-int poll(struct pollfd *fds, unsigned long count, int timeout);
-
+/* In the place of the C library's. */
 int
-poll(struct pollfd *fds, unsigned long count, int timeout)
+poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     assert_int_equal(count, 1);
     assert_in_range(timeout, 1, 5000);
     world_wait();
-    /* fd, then events */
-    memcpy(&world.last_events, (const char *)fds + sizeof(int), sizeof(short));
-    world.last_nap_ms = timeout;
+    world.nap_ms = timeout;
+    world.nap_writing = (fds->events & POLLOUT) != 0;
+    world.nap_http = false;
+    assert_true((fds->events & POLLIN) != 0);
     world.now_ms += world.db.busy && !world.silent ? 1 : timeout;
     return 0;
 }
@@ -357,9 +377,9 @@ world_claim(const struct said *said)
         assert_true(array_item(said->values[1], i, slots));
         assert_in_range(atoi(slots), 1, 2 * SWEEP_AHEAD_MAX);
         if (world.planned != NULL) {
-            cells_add(&cells,
-                      (const char *[]){"planned", daemon, world.planned, NULL, NULL, NULL, NULL,
-                                       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL});
+            cells_add(&cells, (const char *[]){"planned", cells_text(&cells, daemon), world.planned,
+                                               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                               NULL, NULL, NULL, NULL, NULL});
             world.planned = NULL;
         } else {
             world_claim_from(&cells, cells_text(&cells, daemon), atoi(slots));
@@ -804,9 +824,11 @@ world_end(struct http *http, struct asked *asked, struct answered answered)
 bool
 http_wait(struct http *http, int extra_fd, bool extra_write, int64_t timeout_ms, struct err *err)
 {
-    (void)extra_fd;
-    (void)extra_write;
+    assert_int_equal(extra_fd, db_fd(&world.db));
     assert_in_range(timeout_ms, 1, 5000);
+    world.nap_ms = timeout_ms;
+    world.nap_writing = extra_write;
+    world.nap_http = true;
     assert_true(http->active > 0);
     world_wait();
     if (world.wait_fails) {
@@ -882,7 +904,7 @@ world_begin(void **state)
 {
     (void)state;
     memset(&world, 0, sizeof world);
-    world.now_ms = 1000000;
+    world.now_ms = WORLD_BEGAN_MS;
     world.schema = HARPSWEEP_SCHEMA_VERSION;
     world.db.open = true;
     world_sections[0] = (struct conf_daemon){.section = world_d,
