@@ -71,6 +71,9 @@ scene_free(void **state)
 
         if (world.asked[i].open && call->job != NULL) {
             sweep_job_free(call->job);
+        } else if (world.asked[i].open && call->look != NULL) {
+            call->look->next = sweep.looked;
+            sweep.looked = call->look;
         }
     }
     scene_free_list(&sweep.confirm);
