@@ -58,6 +58,7 @@ struct answered {
     enum http_transport transport;
     long status;
     const char *body; /* NULL: what a daemon says when all is well */
+    const char *type; /* NULL: JSON */
     int64_t took_ms;
 };
 
@@ -822,7 +823,7 @@ world_end(struct http *http, struct asked *asked, struct answered answered)
     answer.body = "";
     if (answered.transport == HTTP_ANSWERED) {
         answer.status = answered.status;
-        answer.content_type = "application/json";
+        answer.content_type = answered.type == NULL ? "application/json" : answered.type;
         answer.body = answered.body == NULL ? world_says(asked, text, sizeof text) : answered.body;
         answer.length = strlen(answer.body);
     }

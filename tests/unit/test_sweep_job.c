@@ -259,19 +259,54 @@ test_the_mean(void **state)
     assert_int_equal(daemons[1].mean_ms, 0);
 }
 
-/* What a verdict on an inspect says of the job reaches the result. */
+/* What the verdict on an answer says of the job reaches its result. */
 static void
-test_a_tag_that_was_set_again(void **state)
+test_what_an_answer_comes_to(void **state)
 {
-    struct sweep_job *job = scene_queue(&daemons[0], 1, "app:1", NULL);
+    static const struct {
+        enum sweep_phase phase;
+        struct answered answered;
+        enum jobs_action action;
+        int64_t min_delay_s;
+    } cases[] = {
+        {SWEEP_INSPECT_REF,
+         {.status = 200,
+          .body = "{\"Id\":\"" ID_A "\",\"RepoTags\":[\"app:1\"],\"RepoDigests\":[\"app@" ID_B
+                  "\"],\"Size\":3000,\"Metadata\":{\"LastTagTime\":\"2026-11-30T00:00:00Z\"}}"},
+         JOBS_WAIT,
+         0}, /* the tag was set again */
+        {SWEEP_INSPECT_REF,
+         {.status = 200,
+          .body = "{\"Id\":\"" ID_A "\",\"RepoTags\":[\"app:1\"],\"RepoDigests\":[],"
+                  "\"Size\":3000}"},
+         JOBS_HOLD,
+         0}, /* nobody could pull it again */
+        {SWEEP_REMOVE_REF,
+         {.status = 200, .body = "{\"deleted\": false, \"reason\": \"in_use\"}"},
+         JOBS_WAIT,
+         0},
+        {SWEEP_REMOVE_REF,
+         {.status = 504, .body = "Timeout communicating with Docker Engine", .type = "text/plain"},
+         JOBS_RETRY,
+         300},
+        {SWEEP_REMOVE_ID,
+         {.status = 400, .body = "Invalid JSON body", .type = "text/plain"},
+         JOBS_FAIL,
+         0},
+    };
 
     (void)state;
-    assert_true(sweep_start_job(&sweep, &daemons[0]));
-    scene_answer(200, "{\"Id\":\"" ID_A "\",\"RepoTags\":[\"app:1\"],\"RepoDigests\":[\"app@" ID_B
-                      "\"],\"Size\":3000,"
-                      "\"Metadata\":{\"LastTagTime\":\"2026-11-30T00:00:00Z\"}}");
-    expect_result(job, JOBS_WAIT, NULL);
-    assert_int_equal(world.asked_count, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sweep_job *job = scene_queue(&daemons[0], 1, "app:1", ID_A);
+
+        job->phase = cases[i].phase;
+        assert_true(sweep_start_job(&sweep, &daemons[0]));
+        world_end(&world.http, &world.asked[i], cases[i].answered);
+        expect_result(job, cases[i].action, NULL);
+        assert_int_equal(job->result.min_delay_s, cases[i].min_delay_s);
+        assert_int_equal(job->result.state, VERDICT_NONE);
+    }
+    assert_int_equal(daemons[0].lane.gate, LANE_OPEN);
 }
 
 int
@@ -289,7 +324,7 @@ main(void)
         SCENE_TEST(test_a_stop),
         SCENE_TEST(test_what_is_given_back_of_a_daemon_that_is_gone),
         SCENE_TEST(test_the_mean),
-        SCENE_TEST(test_a_tag_that_was_set_again),
+        SCENE_TEST(test_what_an_answer_comes_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
