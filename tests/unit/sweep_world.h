@@ -6,6 +6,8 @@
 #ifndef HARPSWEEP_TESTS_SWEEP_WORLD_H
 #define HARPSWEEP_TESTS_SWEEP_WORLD_H
 
+#undef _FORTIFY_SOURCE /* its poll() and gethostname() could not be written anew */
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -175,7 +177,7 @@ sig_stops(void)
     return world.stops;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 world_log(const char *level, const char *format, va_list arguments)
 {
     char line[4096];
@@ -517,7 +519,7 @@ db_fd(const struct db *db)
 bool
 db_wants_write(const struct db *db)
 {
-    assert_true(db->open);
+    (void)db;
     return world.wants_write;
 }
 
