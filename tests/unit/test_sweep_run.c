@@ -180,6 +180,22 @@ test_looks_only(void **state)
     assert_true(spent() < 5000);
 }
 
+/* What was seen waits for the database. */
+static void
+test_what_was_seen_is_lost(void **state)
+{
+    static const char *const row[9] = {"look", "app", "print", "d", NULL, NULL, NULL, "f", NULL};
+
+    (void)state;
+    world_options.observe_only = true;
+    memcpy(world.news[world.news_count++], row, sizeof row);
+    fail_exchange(2, ERR_DB_LOST);
+    assert_true(world_run());
+    assert_int_equal(times_said("observed"), 2);
+    assert_int_equal(times_asked("d container app"), 1);
+    assert_int_equal(report.observed, 2);
+}
+
 static void
 test_apps_that_are_gone(void **state)
 {
@@ -413,6 +429,7 @@ main(void)
         RUN_TEST(test_a_limit_of_jobs),
         RUN_TEST(test_a_limit_that_was_enough),
         RUN_TEST(test_looks_only),
+        RUN_TEST(test_what_was_seen_is_lost),
         RUN_TEST(test_apps_that_are_gone),
         RUN_TEST(test_a_job_that_fails),
         RUN_TEST(test_a_daemon_that_stops),
