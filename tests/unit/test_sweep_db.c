@@ -1,0 +1,565 @@
+/* What is said to the database, when, and what a run does where it is lost or refuses. */
+#include "sweep_scene.h"
+
+/* The next exchange ends so. */
+static struct err next_failure;
+
+static enum db_progress
+fails(int exchange, struct err *err)
+{
+    (void)exchange;
+    if (next_failure.kind == ERR_NONE) {
+        return DB_FINISHED;
+    }
+    *err = next_failure;
+    next_failure.kind = ERR_NONE;
+    return DB_BROKEN;
+}
+
+static void
+fail_next(enum err_kind kind)
+{
+    (void)err_set(&next_failure, kind, "database: trouble");
+    world.on_exchange = fails;
+}
+
+static struct sweep_job *
+scene_result(int64_t id)
+{
+    struct sweep_job *job = scene_job(&daemons[0], id, "app:1", NULL);
+
+    while (world.job_count < (size_t)id) {
+        (void)world_add_jobs("d", "app:1", 1);
+    }
+    job->result.state = VERDICT_REMOVED;
+    sweep_end_job(&sweep, job, JOBS_DONE, "");
+    return job;
+}
+
+static bool
+is_recorded(bool force)
+{
+    size_t before = times_said("record");
+
+    sweep_db_send(&sweep, force);
+    if (!sweep.step_busy) {
+        return false;
+    }
+    sweep_db_advance(&sweep);
+    return times_said("record") > before;
+}
+
+/* Results are recorded many at once, but none waits for long. */
+static void
+test_when_results_are_recorded(void **state)
+{
+    (void)state;
+    nothing_due();
+    assert_false(is_recorded(true)); /* there are none */
+    (void)scene_result(1);
+    assert_false(is_recorded(false));
+    assert_true(is_recorded(true));
+    (void)scene_result(2);
+    world.now_ms += SWEEP_RECORD_MS - 1;
+    (void)scene_result(3);
+    assert_false(is_recorded(false));
+    world.now_ms++;
+    assert_true(is_recorded(false));
+    expect_said("record", 1, 2, "{2,3}");
+    (void)scene_result(4);
+    (void)scene_result(5);
+    sweep.record_max = 1;
+    assert_true(is_recorded(false));
+    assert_int_equal(sweep.record_max, 1);
+    assert_true(is_recorded(false));
+}
+
+/* What is said anyway takes them along. */
+static void
+test_results_go_along(void **state)
+{
+    (void)state;
+    (void)scene_result(1);
+    daemons[1].drained = true;
+    assert_true(is_recorded(false));
+    assert_int_equal(times_said("claim"), 1);
+    assert_int_equal(world.db.exchanges, 1);
+}
+
+static void
+test_many_results_are_recorded_at_once(void **state)
+{
+    (void)state;
+    nothing_due();
+    for (int i = 1; i < SWEEP_RECORD_COUNT; i++) {
+        (void)scene_result(1);
+    }
+    sweep_db_send(&sweep, false);
+    assert_false(sweep.step_busy);
+    (void)scene_result(1);
+    (void)scene_result(1);
+    fail_next(ERR_DB_LOST); /* the cells of this world are few */
+    sweep_db_send(&sweep, false);
+    assert_true(sweep.step_busy);
+    assert_int_equal(sweep.recording.count, SWEEP_RECORD_COUNT);
+    assert_int_equal(sweep.results.count, 1);
+    sweep_db_advance(&sweep);
+    assert_int_equal(sweep.results.count, SWEEP_RECORD_COUNT + 1);
+}
+
+/* One exchange at a time, none without a connection, none before the time of the next attempt. */
+static void
+test_when_nothing_is_said(void **state)
+{
+    (void)state;
+    sweep.step_busy = true;
+    sweep_db_send(&sweep, true);
+    sweep.step_busy = false;
+    world.db.open = false;
+    sweep_db_send(&sweep, true);
+    world.db.open = true;
+    sweep.reconnect_at_ms = world.now_ms + 1;
+    sweep_db_send(&sweep, true);
+    assert_int_equal(world.db.exchanges, 0);
+    world.now_ms++;
+    sweep_db_send(&sweep, true);
+    assert_int_equal(world.db.exchanges, 1);
+}
+
+/* A greeting goes along with what there is to say; at the end there is nothing to greet for. */
+static void
+test_a_greeting_alone(void **state)
+{
+    (void)state;
+    nothing_due();
+    sweep.hello_due = true;
+    sweep.closing = true;
+    sweep_db_send(&sweep, true);
+    assert_false(sweep.step_busy);
+    sweep.closing = false;
+    scene_exchange();
+    assert_int_equal(world.said_count, 1);
+    assert_false(sweep.hello_due);
+    assert_true(sweep.hello_ok);
+    sweep.hello_due = true;
+    sweep.closing = true;
+    (void)scene_result(1);
+    scene_exchange();
+    assert_int_equal(times_said("hello"), 2);
+    assert_int_equal(times_said("record"), 1);
+    (void)scene_result(2);
+    scene_exchange(); /* without a greeting */
+    assert_int_equal(times_said("hello"), 2);
+    assert_int_equal(times_said("record"), 2);
+    sweep_db_send(&sweep, true);
+    assert_false(sweep.step_busy);
+}
+
+/* What an exchange carried that did not happen is said again, what is older first. */
+static void
+test_a_lost_connection(void **state)
+{
+    struct sweep_job *waits = scene_job(&daemons[0], 9, "app:9", NULL);
+    struct sweep_job *first = scene_result(1);
+
+    (void)state;
+    sweep_list_push(&sweep.confirm, waits);
+    daemons[1].lane.gate = LANE_STOPPED;
+    daemons[1].lane.stop = VERDICT_STOP_SILENT;
+    daemons[0].after_id = 4;
+    fail_next(ERR_DB_LOST);
+    sweep_db_send(&sweep, true);
+    (void)scene_result(2);
+    assert_true(daemons[1].noted);
+    sweep_db_advance(&sweep);
+    assert_false(sweep.step_busy);
+    assert_ptr_equal(sweep.results.first, first);
+    assert_int_equal(sweep.results.count, 2);
+    assert_int_equal(sweep.recording.count, 0);
+    assert_ptr_equal(sweep.confirm.first, waits);
+    assert_int_equal(sweep.confirming.count, 0);
+    assert_false(daemons[1].noted);
+    assert_int_equal(sweep.failure.kind, ERR_NONE);
+    assert_true(logged("warning: database: trouble; trying again run=0f8fad5b"));
+    /* It may be another server now: it is greeted, and all jobs are looked at again. */
+    sweep_db_reconnect(&sweep);
+    assert_int_equal(world.reopens, 0);
+    world.now_ms += 99;
+    sweep_db_reconnect(&sweep);
+    assert_int_equal(world.reopens, 0);
+    world.now_ms++;
+    sweep_db_reconnect(&sweep);
+    assert_int_equal(world.reopens, 1);
+    assert_true(sweep.hello_due);
+    assert_int_equal(daemons[0].after_id, 0);
+    sweep_db_reconnect(&sweep);
+    assert_int_equal(world.reopens, 1);
+}
+
+/* An exchange without it says nothing of what is known of daemons. */
+static void
+test_what_was_noted_before(void **state)
+{
+    (void)state;
+    nothing_due();
+    (void)scene_result(1);
+    daemons[1].noted = true;
+    daemons[1].lane.gate = LANE_STOPPED;
+    fail_next(ERR_DB_LOST);
+    sweep_db_send(&sweep, true);
+    sweep_db_advance(&sweep);
+    assert_true(daemons[1].noted);
+}
+
+/* The waits between two attempts grow, and are told of once. */
+static void
+test_a_database_that_stays_away(void **state)
+{
+    static const int64_t waits[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000};
+
+    (void)state;
+    world.db.open = false;
+    world.no_reopen = true;
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        sweep_db_reconnect(&sweep);
+        assert_int_equal(world.reopens, i + 1);
+        assert_int_equal(sweep.reconnect_at_ms - world.now_ms, waits[i]);
+        assert_int_equal(sweep.failure.kind, ERR_NONE);
+        world.now_ms = sweep.reconnect_at_ms;
+    }
+    assert_null(strstr(strstr(world.log, "trying again") + 1, "trying again"));
+    world.no_reopen = false;
+    sweep_db_reconnect(&sweep);
+    assert_true(world.db.open);
+    nothing_due();
+    scene_exchange(); /* an answer: the next loss begins anew */
+    assert_int_equal(sweep.reconnect_wait_ms, 0);
+}
+
+/* A run that never got an answer claimed nothing: cron tries again. */
+static void
+test_a_database_that_was_never_there(void **state)
+{
+    (void)state;
+    sweep.hello_ok = false;
+    fail_next(ERR_DB_LOST);
+    sweep_db_send(&sweep, true);
+    sweep_db_advance(&sweep);
+    assert_int_equal(sweep.failure.kind, ERR_DB_LOST);
+    assert_true(sweep.closing);
+    assert_false(logged("trying again"));
+}
+
+/* A deadlock is no failure, not even in the first exchange; the same is said again. */
+static void
+test_a_deadlock(void **state)
+{
+    (void)state;
+    sweep.hello_ok = false;
+    (void)scene_result(1);
+    fail_next(ERR_DB_AGAIN);
+    sweep_db_send(&sweep, true);
+    sweep_db_advance(&sweep);
+    assert_int_equal(sweep.failure.kind, ERR_NONE);
+    assert_false(sweep.alone);
+    assert_true(logged("trying again"));
+    assert_int_equal(sweep.reconnect_at_ms, world.now_ms + 100);
+    /* But one that follows another is, where nothing was ever answered. */
+    world.now_ms += 100;
+    fail_next(ERR_DB_AGAIN);
+    sweep_db_send(&sweep, true);
+    sweep_db_advance(&sweep);
+    assert_int_equal(sweep.failure.kind, ERR_DB_AGAIN);
+}
+
+/* Where something that goes along is refused, the results are recorded alone; where they are
+ * refused, one by one; and one that is refused alone is told and let go. */
+static void
+test_a_result_that_is_refused(void **state)
+{
+    (void)state;
+    (void)scene_result(1);
+    (void)scene_result(2);
+    fail_next(ERR_DB);
+    sweep_db_send(&sweep, true);
+    sweep_db_advance(&sweep);
+    assert_true(sweep.alone);
+    assert_int_equal(sweep.record_max, SWEEP_RECORD_COUNT);
+    fail_next(ERR_DB);
+    sweep_db_send(&sweep, false);
+    sweep_db_advance(&sweep);
+    assert_int_equal(times_said("claim"), 1); /* not with the second */
+    expect_said("record", 1, 2, "{1,2}");
+    assert_int_equal(sweep.record_max, 1);
+    fail_next(ERR_DB);
+    sweep_db_send(&sweep, false);
+    sweep_db_advance(&sweep);
+    expect_said("record", 2, 2, "{1}");
+    assert_int_equal(report.unrecorded, 1);
+    assert_true(logged("error: not recorded: job=1 reason=\"\" error=\"database: trouble\" "
+                       "run=0f8fad5b"));
+    assert_int_equal(sweep.results.count, 1);
+    assert_true(sweep.alone);
+    fail_next(ERR_DB);
+    sweep_db_send(&sweep, false);
+    sweep_db_advance(&sweep);
+    assert_int_equal(report.unrecorded, 2);
+    assert_false(sweep.alone);
+    assert_int_equal(sweep.failure.kind, ERR_NONE);
+    assert_false(sweep.closing);
+}
+
+/* Without a result in it, it was the run's own: it ends. */
+static void
+test_a_claim_that_is_refused(void **state)
+{
+    (void)state;
+    fail_next(ERR_DB);
+    sweep_db_send(&sweep, true);
+    sweep_db_advance(&sweep);
+    assert_int_equal(sweep.failure.kind, ERR_DB);
+    assert_true(sweep.closing);
+    assert_int_equal(sweep.seen_failures, 0);
+    assert_false(logged("trying again"));
+}
+
+/* A count that the watcher wants is refused: nobody's work rests on it. */
+static void
+test_a_count_that_is_refused(void **state)
+{
+    static const struct sweep_watcher watcher = {.counts = true};
+
+    (void)state;
+    world_options.watcher = &watcher;
+    world.now_ms += SWEEP_COUNT_AFTER_MS;
+    daemons[1].lane.gate = LANE_STOPPED;
+    fail_next(ERR_DB);
+    sweep_db_send(&sweep, true);
+    assert_true(sweep.step_count >= 0);
+    sweep_db_advance(&sweep);
+    assert_int_equal(sweep.failure.kind, ERR_NONE);
+    assert_int_equal(sweep.seen_failures, 0);
+    assert_false(daemons[1].noted);
+    scene_exchange();
+    assert_int_equal(times_said("count"), 1);
+    assert_int_equal(times_said("claim"), 2);
+}
+
+/* What is known of daemons may be what is refused: it is offered three times. */
+static void
+test_what_is_known_of_daemons_is_refused(void **state)
+{
+    (void)state;
+    daemons[1].lane.gate = LANE_STOPPED;
+    for (int i = 0; i < 5; i++) {
+        sweep.alone = false;
+        scene_free_list(&sweep.results);
+        (void)scene_result(1);
+        fail_next(ERR_DB);
+        sweep_db_send(&sweep, true);
+        sweep_db_advance(&sweep);
+    }
+    assert_int_equal(times_said("seen"), SWEEP_SEEN_TRIES);
+    assert_int_equal(sweep.seen_failures, SWEEP_SEEN_TRIES);
+}
+
+static void
+test_sending_fails(void **state)
+{
+    (void)state;
+    world.send_fails = true;
+    sweep_db_send(&sweep, true);
+    assert_false(sweep.step_busy);
+    assert_true(logged("lost in the middle; trying again"));
+}
+
+/* Longer than 30 seconds the database is not waited for, unless something of its answer is there.
+ */
+static void
+test_a_silent_database(void **state)
+{
+    (void)state;
+    (void)scene_result(1);
+    sweep_db_send(&sweep, true);
+    world.silent = true;
+    world.now_ms += 29999;
+    sweep_db_advance(&sweep);
+    assert_true(sweep.step_busy);
+    world.now_ms++;
+    world.has_input = true;
+    sweep_db_advance(&sweep);
+    assert_true(sweep.step_busy);
+    assert_int_equal(world.drops, 0);
+    world.has_input = false;
+    sweep_db_advance(&sweep);
+    assert_false(sweep.step_busy);
+    assert_int_equal(world.drops, 1);
+    assert_int_equal(sweep.results.count, 1);
+    assert_true(logged("database: no answer within 30 s; trying again"));
+    sweep_db_advance(&sweep); /* nothing is under way */
+}
+
+/* While an exchange is under way nobody connects anew. */
+static void
+test_no_second_connection(void **state)
+{
+    (void)state;
+    sweep_db_send(&sweep, true);
+    world.db.open = false;
+    sweep_db_reconnect(&sweep);
+    assert_int_equal(world.reopens, 0);
+}
+
+static void
+test_another_schema(void **state)
+{
+    static const struct {
+        int version;
+        const char *hint;
+    } cases[] = {
+        {HARPSWEEP_SCHEMA_VERSION - 1, "upgrade it: psql -f sql/install.sql"},
+        {HARPSWEEP_SCHEMA_VERSION + 1, "install the harpsweep that belongs to the schema"}};
+
+    (void)state;
+    nothing_due();
+    for (size_t i = 0; i < 2; i++) {
+        sweep.failure.kind = ERR_NONE;
+        sweep.closing = false;
+        sweep.hello_due = sweep.hello_ok = true;
+        world.schema = cases[i].version;
+        scene_exchange();
+        assert_int_equal(sweep.failure.kind, ERR_SCHEMA);
+        assert_string_equal(sweep.failure.hint, cases[i].hint);
+        assert_false(sweep.hello_ok);
+        assert_true(sweep.closing);
+    }
+}
+
+/* The answer takes its time, which makes no clock wrong. */
+static void
+test_clocks_that_differ(void **state)
+{
+    static const struct {
+        int64_t apart_ms;
+        bool well;
+    } cases[] = {{60000, true}, {60001, false}, {-65000, true}, {-65001, false}};
+
+    (void)state;
+    nothing_due();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sweep.failure.kind = ERR_NONE;
+        sweep.closing = false;
+        sweep.hello_due = true;
+        sweep.hello_ok = !cases[i].well;
+        sweep_db_send(&sweep, true);
+        world.apart_ms = cases[i].apart_ms;
+        world.now_ms += 5000;
+        sweep_db_advance(&sweep);
+        assert_int_equal(sweep.hello_ok, cases[i].well);
+        assert_int_equal(sweep.failure.kind, cases[i].well ? ERR_NONE : ERR_CONFIG);
+        assert_false(sweep.hello_due);
+    }
+    assert_string_equal(sweep.failure.hint, "synchronise both with NTP");
+}
+
+/* The last words: what was learned of daemons, the run's own row, and a few old rows less. */
+static void
+test_the_last_words(void **state)
+{
+    (void)state;
+    report.duration_ms = 77;
+    report.exit_code = 1;
+    report.totals.claimed = 3;
+    (void)strcpy(daemons[0].lane.version, "0.4.4");
+    sweep_db_finish(&sweep);
+    assert_int_equal(world.db.exchanges, 1);
+    assert_int_equal(world.said_count, 4);
+    expect_said("seen", 0, 1, "{\"d\"}");
+    expect_said("finished", 0, 5, "77");
+    expect_said("finished", 0, 6, "1");
+    expect_said("finished", 0, 7, "3");
+    expect_said("finished", 0, 18, NULL);
+    expect_said("prune", 0, 1, "90");
+    assert_int_equal(times_said("prune_runs"), 1);
+    assert_false(logged("leaves no row"));
+}
+
+static void
+test_the_last_words_where_nextcloud_is_watched(void **state)
+{
+    (void)state;
+    sweep.nextcloud = true;
+    sweep_db_finish(&sweep);
+    assert_int_equal(times_said("prune_images"), 1);
+    assert_int_equal(times_said("prune_intake"), 1);
+}
+
+static void
+test_the_note_of_a_run(void **state)
+{
+    (void)state;
+    report.left_work = true;
+    sweep_db_finish(&sweep);
+    expect_said("finished", 0, 18, "ended early by a limit or a signal");
+    daemons[0].lane.gate = daemons[1].lane.gate = LANE_STOPPED;
+    (void)strcpy(daemons[0].lane.reason, "silent");
+    (void)strcpy(daemons[1].lane.reason, "refused");
+    sweep_db_finish(&sweep);
+    expect_said("finished", 1, 18,
+                "ended early by a limit or a signal; daemon d stopped: silent; daemon e stopped: "
+                "refused");
+    (void)err_set(&sweep.failure, ERR_DB, "what failed");
+    daemons[1].lane.gate = LANE_OPEN;
+    sweep_db_finish(&sweep);
+    expect_said("finished", 2, 18, "what failed; daemon d stopped: silent");
+}
+
+static void
+test_no_last_words(void **state)
+{
+    (void)state;
+    world.db.open = false;
+    world.no_reopen = true;
+    sweep_db_finish(&sweep);
+    assert_int_equal(world.said_count, 0);
+    assert_true(logged("warning: the run leaves no row: no connection"));
+    world.no_reopen = false;
+    sweep_db_finish(&sweep);
+    assert_int_equal(times_said("finished"), 1);
+    fail_next(ERR_DB);
+    sweep_db_finish(&sweep);
+    assert_true(logged("warning: the run leaves no row: database: trouble"));
+    assert_int_equal(world.reopens, 2);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(test_when_results_are_recorded),
+        SCENE_TEST(test_results_go_along),
+        SCENE_TEST(test_many_results_are_recorded_at_once),
+        SCENE_TEST(test_when_nothing_is_said),
+        SCENE_TEST(test_a_greeting_alone),
+        SCENE_TEST(test_a_lost_connection),
+        SCENE_TEST(test_what_was_noted_before),
+        SCENE_TEST(test_a_database_that_stays_away),
+        SCENE_TEST(test_a_database_that_was_never_there),
+        SCENE_TEST(test_a_deadlock),
+        SCENE_TEST(test_a_result_that_is_refused),
+        SCENE_TEST(test_a_claim_that_is_refused),
+        SCENE_TEST(test_a_count_that_is_refused),
+        SCENE_TEST(test_what_is_known_of_daemons_is_refused),
+        SCENE_TEST(test_sending_fails),
+        SCENE_TEST(test_a_silent_database),
+        SCENE_TEST(test_no_second_connection),
+        SCENE_TEST(test_another_schema),
+        SCENE_TEST(test_clocks_that_differ),
+        SCENE_TEST(test_the_last_words),
+        SCENE_TEST(test_the_last_words_where_nextcloud_is_watched),
+        SCENE_TEST(test_the_note_of_a_run),
+        SCENE_TEST(test_no_last_words),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
