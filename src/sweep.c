@@ -206,7 +206,9 @@ sweep_loop(struct sweep *sweep)
         sweep_start(sweep); /* nothing blocks between this decision and the requests */
         idle = sweep->http == NULL || http_active(sweep->http) == 0;
         sweep_db_send(sweep, idle || sweep->aborting);
-        sweep_open_http(sweep);
+        if (sweep_open_http(sweep)) {
+            continue; /* looks need nothing of the database: they start at once */
+        }
         if (sweep->options->watcher != NULL) {
             sweep_show(sweep);
         }

@@ -131,7 +131,7 @@ sweep_start_one(struct sweep *sweep, struct sweep_daemon *daemon)
     return true;
 }
 
-void
+bool
 sweep_open_http(struct sweep *sweep)
 {
     bool wanted = false;
@@ -142,10 +142,14 @@ sweep_open_http(struct sweep *sweep)
 
         wanted = (daemon->due && !daemon->entry->unsupported) || daemon->looks != NULL;
     }
-    if (sweep->http == NULL && wanted && sweep->failure.kind == ERR_NONE &&
-        !http_open((int)sweep->conf->max_parallel, sweep_answered, sweep, &sweep->http, &err)) {
-        sweep_fail(sweep, &err);
+    if (sweep->http != NULL || !wanted || sweep->failure.kind != ERR_NONE) {
+        return false;
     }
+    if (!http_open((int)sweep->conf->max_parallel, sweep_answered, sweep, &sweep->http, &err)) {
+        sweep_fail(sweep, &err);
+        return false;
+    }
+    return true;
 }
 
 void

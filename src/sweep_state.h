@@ -193,8 +193,8 @@ void sweep_learn(struct sweep *sweep, const struct db_result *news, const struct
 
 struct sweep_daemon *sweep_find_daemon(struct sweep *sweep, const char *name);
 /* Loads libcurl once a daemon is known to have due work, while the database thinks about which:
- * a run that finds nothing never needs it. */
-void sweep_open_http(struct sweep *sweep);
+ * a run that finds nothing never needs it. True where requests can start from now on. */
+bool sweep_open_http(struct sweep *sweep);
 /* Starts every request that may start now. */
 void sweep_start(struct sweep *sweep);
 /* Gives back every job that has not been sent. */

@@ -49,7 +49,7 @@ scene_begin(void **state)
         sweep.step_reconcile = sweep.step_observed = sweep.step_record = sweep.step_confirm =
             sweep.step_claim = sweep.step_seen = sweep.step_count = -1;
     (void)strcpy(sweep.run.token, "0f8fad5b-d9cb-469f-a165-708600000000");
-    sweep_open_http(&sweep);
+    assert_true(sweep_open_http(&sweep));
     return 0;
 }
 

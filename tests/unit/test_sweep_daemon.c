@@ -169,25 +169,25 @@ test_when_libcurl_is_loaded(void **state)
 {
     (void)state;
     assert_int_equal(world.opens, 1); /* the scene's own */
-    sweep_open_http(&sweep);
+    assert_false(sweep_open_http(&sweep));
     assert_int_equal(world.opens, 1);
     sweep.http = NULL;
     daemons[0].due = false;
     entries[1].unsupported = true;
-    sweep_open_http(&sweep);
+    assert_false(sweep_open_http(&sweep));
     assert_null(sweep.http);
     assert_int_equal(world.opens, 1);
     sweep_add_look(&daemons[0], "app", "f");
     (void)err_set(&sweep.failure, ERR_DB, "the run ends");
-    sweep_open_http(&sweep);
+    assert_false(sweep_open_http(&sweep));
     assert_int_equal(world.opens, 1);
     sweep.failure.kind = ERR_NONE;
-    sweep_open_http(&sweep);
+    assert_true(sweep_open_http(&sweep));
     assert_int_equal(world.opens, 2);
     assert_non_null(sweep.http);
     sweep.http = NULL;
     world.no_http = true;
-    sweep_open_http(&sweep);
+    assert_false(sweep_open_http(&sweep));
     assert_string_equal(sweep.failure.text, "no libcurl");
 }
 
