@@ -152,7 +152,8 @@ OPTIMIZE_fuzz    := -O2 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sani
 
 B := build/$(VARIANT)
 Q := $(if $(V),,@)# make V=1 shows the commands
-COMPILE = $(CC) -std=c11 -pthread -D_POSIX_C_SOURCE=200809L -DHARPSWEEP_VERSION='"$(VERSION)"' \
+# On 32 bits, too, a time goes beyond 2038 and a file beyond 2 GiB.
+COMPILE = $(CC) -std=c11 -pthread -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DHARPSWEEP_VERSION='"$(VERSION)"' \
 	-DHARPSWEEP_SCHEMA_VERSION=$(SCHEMA_VERSION) -DHARPSWEEP_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	$(CURL_SONAME:%=-DHARPSWEEP_CURL_SONAME='"%"') \
 	$(INIH_VERSION:%=-DHARPSWEEP_INIH_VERSION='"%"') -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
