@@ -275,7 +275,8 @@ mutate:
 	@bin/deps check-no-docker
 	$(PYTHON) tests/mutation/mutate.py --minutes $(MUTATE_MINUTES) --seed $(MUTATE_SEED) $(MUTATE_ARGS)
 
-cover:
+# Some tests install the program.
+cover: bin/harpsweep
 	@find build/cover -name '*.gcda' -delete 2>/dev/null || true
 	@$(MAKE) --no-print-directory VARIANT=cover unit
 	@$(MAKE) --no-print-directory VARIANT=cover PROGRAM=build/cover/harpsweep integration

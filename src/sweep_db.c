@@ -20,6 +20,9 @@
 #define SWEEP_FINISH_MS 15000
 #define SWEEP_PRUNE_ROWS 1000
 
+/* Times that it is tried: another run may have been in its way. */
+#define SWEEP_FINISH_TRIES 5
+
 /* Puts back what an exchange carried that did not happen. */
 static void
 sweep_take_back(struct sweep *sweep)
@@ -311,6 +314,7 @@ sweep_db_finish(struct sweep *sweep)
     struct sweep_steps steps = {.count = 0};
     struct buf note;
     struct err err;
+    int tries = 1;
     int index;
 
     if (!db_is_open(sweep->db) && !db_reopen(sweep->db, &err)) {
@@ -325,8 +329,11 @@ sweep_db_finish(struct sweep *sweep)
         &sweep->report->totals, note.length == 0 ? NULL : buf_text(&note));
     buf_free(&note);
     sweep_add_prune(sweep, &steps);
-    if (!db_exchange(sweep->db, steps.steps, (size_t)steps.count, SWEEP_FINISH_MS, &err)) {
-        log_warning("the run leaves no row: %s", err.text);
+    while (!db_exchange(sweep->db, steps.steps, (size_t)steps.count, SWEEP_FINISH_MS, &err)) {
+        if (err.kind != ERR_DB_AGAIN || tries++ == SWEEP_FINISH_TRIES) {
+            log_warning("the run leaves no row: %s", err.text);
+            break;
+        }
     }
     sweep_clear_steps(&steps);
 }

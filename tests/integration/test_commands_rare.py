@@ -163,13 +163,16 @@ def test_moments_that_no_clock_shows(program, connection):
     assert "runs leave it alone until 12000-01-01T00:00:00Z; " in text
 
 
-def test_status_after_a_run_that_lost_the_database(program, connection, harp):
+@pytest.mark.parametrize("code, words", [
+    (1, "something needed attention"), (69, "it lost the database"),
+    (75, "a limit or a signal ended it, work was left"), (78, "settings, schema or privileges were wrong"), (70, "it failed")])
+def test_status_tells_how_the_last_run_ended(program, connection, harp, code, words):
     harp.add_image("a:1")
     schedule(connection, DAEMON, image="a:1", choice="now")
     program("run")
     assert "exit 0 (all went well)" in program("status").out
-    connection.execute("update harpsweep.run set exit_code = 69")
-    assert "exit 69 (it lost the database)" in program("status", code=None).out
+    connection.execute("update harpsweep.run set exit_code = %s", (code,))
+    assert f"exit {code} ({words})" in program("status", code=None).out
 
 
 def test_show_of_an_app_whose_image_may_not_be_seen(program, connection):

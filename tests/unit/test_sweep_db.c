@@ -532,6 +532,37 @@ test_no_last_words(void **state)
     assert_int_equal(world.reopens, 2);
 }
 
+static int conflicts;
+
+static enum db_progress
+conflict(int exchange, struct err *err)
+{
+    (void)exchange;
+    if (conflicts-- > 0) {
+        (void)err_set(err, ERR_DB_AGAIN, "database: a deadlock");
+        return DB_BROKEN;
+    }
+    return DB_FINISHED;
+}
+
+/* Another run notes what it knows of the same daemons at the same moment. */
+static void
+test_the_last_words_once_more(void **state)
+{
+    (void)state;
+    world.on_exchange = conflict;
+    conflicts = 4;
+    sweep_db_finish(&sweep);
+    assert_int_equal(times_said("finished"), 5);
+    assert_int_equal(conflicts, -1);
+    assert_false(logged("leaves no row"));
+    conflicts = 5;
+    sweep_db_finish(&sweep);
+    assert_int_equal(times_said("finished"), 10);
+    assert_int_equal(conflicts, 0);
+    assert_true(logged("warning: the run leaves no row: database: a deadlock"));
+}
+
 int
 main(void)
 {
@@ -559,6 +590,7 @@ main(void)
         SCENE_TEST(test_the_last_words_where_nextcloud_is_watched),
         SCENE_TEST(test_the_note_of_a_run),
         SCENE_TEST(test_no_last_words),
+        SCENE_TEST(test_the_last_words_once_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
