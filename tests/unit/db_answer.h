@@ -2,6 +2,7 @@
 #ifndef HARPSWEEP_TESTS_DB_ANSWER_H
 #define HARPSWEEP_TESTS_DB_ANSWER_H
 
+#include "between.h"
 #include "db.h"
 
 #include <libpq-fe.h>
@@ -18,7 +19,7 @@ db_answer(int columns, int rows, const char *const *cells)
     PGresAttDesc descriptions[DB_ANSWER_COLUMNS];
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
 
-    assert_in_range(columns, 1, DB_ANSWER_COLUMNS);
+    assert_between(columns, 1, DB_ANSWER_COLUMNS);
     memset(descriptions, 0, sizeof descriptions);
     for (int i = 0; i < columns; i++) {
         (void)snprintf(names[i], sizeof names[i], "c%d", i);

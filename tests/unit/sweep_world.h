@@ -238,7 +238,7 @@ int
 poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     assert_int_equal(count, 1);
-    assert_in_range(timeout, 1, 5000);
+    assert_between(timeout, 1, 5000);
     world.nap_ms = timeout;
     world.nap_writing = (fds->events & POLLOUT) != 0;
     world.nap_http = false;

@@ -68,8 +68,8 @@ cells_text(struct cells *cells, const char *text)
     char *copy = cells->texts[cells->text_count++];
 
     assert_true(cells->text_count <= WORLD_JOBS_MAX * 4);
-    assert_in_range(snprintf(copy, sizeof cells->texts[0], "%s", text), 1,
-                    sizeof cells->texts[0] - 1);
+    assert_between(snprintf(copy, sizeof cells->texts[0], "%s", text), 1,
+                   sizeof cells->texts[0] - 1);
     return copy;
 }
 
@@ -137,7 +137,7 @@ world_claim(const struct said *said)
     cells = (struct cells){.columns = 17};
     for (size_t i = 0; array_item(said->values[0], i, daemon); i++) {
         assert_true(array_item(said->values[1], i, slots));
-        assert_in_range(atoi(slots), 1, 2 * SWEEP_AHEAD_MAX);
+        assert_between(atoi(slots), 1, 2 * SWEEP_AHEAD_MAX);
         if (world.planned != NULL) {
             cells_add(&cells, (const char *[]){"planned", cells_text(&cells, daemon), world.planned,
                                                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
@@ -163,7 +163,7 @@ world_about(const struct said *said, bool record)
         struct world_job *job = &world.jobs[atoi(item) - 1];
         const char *number = cells_number(&cells, atoi(item));
 
-        assert_in_range(atoi(item), 1, world.job_count);
+        assert_between(atoi(item), 1, world.job_count);
         if (record) {
             assert_true(array_item(said->values[3], i, action));
             if (strcmp(action, "done") == 0) {
@@ -312,7 +312,7 @@ bool
 db_send(struct db *db, const struct db_step *steps, size_t count, struct err *err)
 {
     assert_true(db->open);
-    assert_in_range(count, 1, DB_STEPS_MAX);
+    assert_between(count, 1, DB_STEPS_MAX);
     if (db->busy) {
         return err_set(err, ERR_INTERNAL, "still busy");
     }
@@ -372,7 +372,7 @@ bool
 db_exchange(struct db *db, const struct db_step *steps, size_t count, int64_t timeout_ms,
             struct err *err)
 {
-    assert_in_range(timeout_ms, 1000, 60000);
+    assert_between(timeout_ms, 1000, 60000);
     return db_send(db, steps, count, err) && db_advance(db, err) == DB_FINISHED;
 }
 

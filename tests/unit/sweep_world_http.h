@@ -133,7 +133,7 @@ bool
 http_wait(struct http *http, int extra_fd, bool extra_write, int64_t timeout_ms, struct err *err)
 {
     assert_int_equal(extra_fd, db_fd(&world.db));
-    assert_in_range(timeout_ms, 1, 5000);
+    assert_between(timeout_ms, 1, 5000);
     world.nap_ms = timeout_ms;
     world.nap_writing = extra_write;
     world.nap_http = true;

@@ -103,7 +103,7 @@ test_what_became_of_a_record(void **state)
 static void
 expect_arg(const struct db_args *args, int number, const char *text)
 {
-    assert_in_range(number, 1, args->count);
+    assert_between(number, 1, args->count);
     assert_non_null(args->values[number - 1]);
     assert_string_equal(args->values[number - 1], text);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "between.h"
 #include "json_out.h"
 #include "printed.h"
 
@@ -60,11 +61,11 @@ test_too_deep(void **state)
     begin(&json);
     for (int i = 0; i < JSON_OUT_DEPTH + 2; i++) {
         json_out_open_array(&json, NULL);
-        assert_in_range(json.depth, 1, JSON_OUT_DEPTH);
+        assert_between(json.depth, 1, JSON_OUT_DEPTH);
     }
     for (int i = 0; i < JSON_OUT_DEPTH + 2; i++) {
         json_out_close_array(&json);
-        assert_in_range(json.depth, 0, JSON_OUT_DEPTH);
+        assert_between(json.depth, 0, JSON_OUT_DEPTH);
     }
     (void)fclose(json.file);
     free(printed);

@@ -46,7 +46,7 @@ answer(const struct row *rows, size_t count)
 {
     const char *cells[10 * COLUMNS];
 
-    assert_in_range(count, 0, 10);
+    assert_between(count, 0, 10);
     for (size_t i = 0; i < count; i++) {
         const char *const line[COLUMNS] = {rows[i].kind,
                                            rows[i].name,

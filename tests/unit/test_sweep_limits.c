@@ -58,7 +58,7 @@ look_row(const char *app)
 static void
 expect_claimed_are_removed(void)
 {
-    assert_in_range(report.totals.removed, 1, world.job_count - 1);
+    assert_between(report.totals.removed, 1, world.job_count - 1);
     for (size_t i = 0; i < world.job_count; i++) {
         assert_string_equal(world.jobs[i].state, world.jobs[i].claimed ? "removed" : "");
     }
@@ -76,7 +76,7 @@ test_the_soft_limit(void **state)
     assert_true(report.left_work);
     assert_int_equal(report.exit_code, EXIT_CODE_LEFT_WORK);
     expect_claimed_are_removed();
-    assert_in_range(spent(), 10000, 19999);
+    assert_between(spent(), 10000, 19999);
     assert_int_equal(times_logged("info: no more claims: soft limit run="), 1);
     assert_int_equal(times_logged("no more claims"), 1);
 }
@@ -212,7 +212,7 @@ test_the_hard_limit(void **state)
     assert_true(report.totals.removed > 0);
     assert_true(report.totals.given_back > 0);
     assert_int_equal(report.unrecorded, 0);
-    assert_in_range(spent(), 3000, 3999);
+    assert_between(spent(), 3000, 3999);
 }
 
 /* Looks that are under way are waited for behind the soft limit, and recorded. */
@@ -341,7 +341,7 @@ test_the_database_stays_away(void **state)
     world.on_asked = lose_at;
     slow_ms = 5;
     assert_true(world_run());
-    assert_in_range(spent(), 30000, 35100); /* attempts are five seconds apart by then */
+    assert_between(spent(), 30000, 35100); /* attempts are five seconds apart by then */
     assert_int_equal(report.unrecorded, 1);
     assert_int_equal(report.exit_code, EXIT_CODE_UNAVAILABLE);
     assert_true(logged("error: not recorded: job=1 image=app:1 result=removed reason=\"\""));
@@ -363,7 +363,7 @@ test_the_database_comes_back(void **state)
     assert_true(world_run());
     assert_int_equal(report.unrecorded, 0);
     assert_string_equal(world.jobs[0].state, "removed");
-    assert_in_range(spent(), 23000, 30000);
+    assert_between(spent(), 23000, 30000);
 }
 
 /* Who wants the end twice does not wait for it. */
@@ -430,7 +430,7 @@ test_a_silent_database(void **state)
     world_options.max_jobs = 1;
     world_conf.hard_limit_ms = 12000;
     assert_true(world_run());
-    assert_in_range(spent(), 22000, 30000);
+    assert_between(spent(), 22000, 30000);
     assert_int_equal(report.totals.removed, 0);
     assert_int_equal(times_said("confirm"), 1);
 }

@@ -75,7 +75,7 @@ test_a_job(void **state)
     expect_asked(1, "d inspect app:1");
     expect_asked(2, "d remove app:1");
     assert_int_equal(world.asked_count, 3);
-    assert_in_range(spent(), 15, 30); /* a result is not waited with when nothing else goes on */
+    assert_between(spent(), 15, 30); /* a result is not waited with when nothing else goes on */
     assert_int_equal(report.duration_ms, spent());
     assert_true(report.worked);
     assert_false(report.left_work);
@@ -309,7 +309,7 @@ test_the_connection_is_lost(void **state)
     assert_int_equal(times_said("claim"), 3); /* the third finds no more */
     assert_string_equal(world.jobs[0].state, "removed");
     assert_int_equal(world.reopens, 1);
-    assert_in_range(spent(), 100, 400);
+    assert_between(spent(), 100, 400);
 }
 
 static void

@@ -11,7 +11,7 @@ static void
 look(void *context, const struct sweep_view *view)
 {
     assert_ptr_equal(context, &looks);
-    assert_in_range(view->daemon_count, 0, SEEN_MAX);
+    assert_between(view->daemon_count, 0, SEEN_MAX);
     looks++;
     seen = *view;
     for (size_t i = 0; i < view->daemon_count; i++) {
