@@ -264,9 +264,15 @@ db_receive(struct db *db)
     } else {
         PQclear(result); /* an error of the commit itself */
     }
-    /* Nothing more is waited for on a connection that is going to be dropped: libpq, out of memory
-     * for the end of the exchange, would never tell of it. */
+    /* Nothing more is waited for on a connection that is going to be dropped. */
     return PQstatus(db->conn) == CONNECTION_BAD || (db->failed && db->failure.kind == ERR_DB_LOST);
+}
+
+/* Out of memory for the end of an exchange, libpq says so here alone, and waits for more. */
+static bool
+db_is_stuck(const struct db *db)
+{
+    return !db->failed && db->done == db->steps && PQerrorMessage(db->conn)[0] != '\0';
 }
 
 enum db_progress
@@ -287,7 +293,7 @@ db_advance(struct db *db, struct err *err)
     while (!lost && !ended && !PQisBusy(db->conn)) {
         ended = db_receive(db);
     }
-    if (lost || PQstatus(db->conn) == CONNECTION_BAD) {
+    if (lost || PQstatus(db->conn) == CONNECTION_BAD || (!ended && db_is_stuck(db))) {
         db_lose(db);
     } else if (!ended) {
         return DB_BUSY;

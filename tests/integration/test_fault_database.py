@@ -164,13 +164,19 @@ class TestTheRest:
 
     @every(SOME)
     def test_end(self, scene, fail, state, kind):
-        del kind
         failed = fail("end", state)
         run = scene.program("run")
-        assert failed() == 1
+        assert failed() == (5 if kind == "again" else 1)
         assert f"warning: the run leaves no row: database: told to fail (SQLSTATE {state})" in run.err
         assert states(scene) == {"removed": 5}
         assert scene.asked() == ALL_ASKED
+
+
+    def test_end_in_the_way_of_another_run(self, scene, fail):
+        failed = fail("end", "40001", times=4)
+        run = scene.program("run")
+        assert failed() == 5 and "leaves no row" not in run.err
+        assert one(scene.connection, "select removed from harpsweep.run") == 5
 
 
 @pytest.mark.parametrize("state", LOST)

@@ -116,10 +116,13 @@ a_length_that_no_number_holds(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         char *reply = mem_printf("HTTP/1.1 200 OK\r\n%s\r\n\r\n{}", lengths[i]);
+        enum http_transport transport;
 
         server.reply_count = 0;
         tiny_say(&server, reply, TINY_CLOSE);
-        assert_int_equal(client_ask(&client, &server).transport, HTTP_TOO_LARGE);
+        transport = client_ask(&client, &server).transport;
+        /* libcurl 8.14 takes no length with a sign. */
+        assert_true(transport == HTTP_TOO_LARGE || (i == 1 && transport == HTTP_NOT_HTTP));
         mem_free(reply);
     }
     /* Zeros do not make a number larger, and other headers have numbers of their own. */
