@@ -248,6 +248,16 @@ poll(struct pollfd *fds, nfds_t count, int timeout)
     return 0;
 }
 
+/* What clang makes of poll() where sources are fortified. */
+int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size);
+
+int
+__poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size)
+{
+    assert_between(size, count * sizeof *fds, SIZE_MAX / 2);
+    return poll(fds, count, timeout);
+}
+
 #include "sweep_world_db.h"
 #include "sweep_world_http.h"
 
