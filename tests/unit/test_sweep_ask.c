@@ -246,7 +246,7 @@ expect_seen(bool all, const char *names)
 }
 
 static void
-stop(struct sweep_daemon *daemon)
+stop_lane(struct sweep_daemon *daemon)
 {
     daemon->lane.gate = LANE_STOPPED;
     daemon->lane.stop = VERDICT_STOP_SILENT;
@@ -260,7 +260,7 @@ test_what_is_told_of_daemons(void **state)
     const char *const *values;
 
     (void)state;
-    stop(&daemons[0]);
+    stop_lane(&daemons[0]);
     (void)strcpy(daemons[1].lane.version, "0.4.4");
     values = expect_seen(true, "{\"d\",\"e\"}");
     assert_string_equal(values[1], "{NULL,\"0.4.4\"}");
