@@ -54,7 +54,7 @@ gone as (
        and j.id = any (array(select s.id from result s where s.gone))
        and case when j.state = 'claimed' and j.claim_token = r.token and j.attempts = r.attempt
                 then true else false end
-    returning j.id, j.state, r.beside
+    returning j.id, j.claim_token, j.state, r.beside
 ),
 other as (
     update harpsweep.job j
@@ -96,10 +96,10 @@ other as (
        and j.id = any (array(select s.id from result s where not s.gone))
        and case when j.state = 'claimed' and j.claim_token = r.token and j.attempts = r.attempt
                 then true else false end
-    returning j.id, j.state, null::text as beside
+    returning j.id, j.claim_token, j.state, null::text as beside
 ),
 recorded as (
-    select id, state, beside from gone union all select id, state, beside from other
+    select id, claim_token, state, beside from gone union all select id, claim_token, state, beside from other
 )
 select r.id,
        case when d.id is not null then 'recorded'
@@ -109,7 +109,8 @@ select r.id,
        coalesce(d.state, j.state)::text as state,
        d.beside
   from result r
-       left join recorded d on d.id = r.id
+       -- By the token, too: a claim that was taken away may stand here beside the same run's next one.
+       left join recorded d on d.id = r.id and d.claim_token = r.token
        -- for share: the row as it is by now. The statement may have waited for whoever changed it, and that
        -- may be this very result, sent before a connection broke: to its own eyes the claim still stands.
        left join lateral (

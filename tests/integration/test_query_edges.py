@@ -262,6 +262,17 @@ class TestRecord:
         assert record(rows_only, number, action, final) == [(number, told, before["state"], None)]
         assert job(rows_only, number) == before
 
+    @pytest.mark.parametrize("actions,finals,state", [
+        (["done", "done"], ["absent", "absent"], "absent"), (["release", "retry"], [None, None], "pending"),
+        (["done", "release"], ["absent", None], "pending")])
+    def test_a_job_that_one_run_has_claimed_twice(self, rows_only, number, actions, finals, state):
+        """The first claim was taken away, by somebody who scheduled it again: its result is late, the second one's is not."""
+        rows_only.execute("update harpsweep.job set claim_token = %s, attempts = 2 where id = %s", [OTHER, number])
+        found = execute(rows_only, "record", [TOKEN, OTHER], [number] * 2, [1, 2], actions, finals, [200] * 2, [None] * 2,
+                        ["first", "second"], [3] * 2, [0] * 2, 24, 7, 20)
+        assert [row[:2] for row in found] == [(number, "late"), (number, "recorded")] and found[1][2] == state
+        assert job(rows_only, number)["state"] == state
+
     def test_each_of_many_gets_its_own(self, rows_only, number):
         numbers = [number] + [pending(rows_only, f"app:{n}") for n in range(2, 7)]
         claims(rows_only)
