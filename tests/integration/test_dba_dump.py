@@ -4,6 +4,7 @@ And what pg_stat_statements makes of it. (Nextcloud's side of a restore is in te
 # pylint: disable=missing-function-docstring
 
 import os
+import re
 import subprocess
 
 import psycopg
@@ -171,7 +172,7 @@ class TestWhoMayDump:
     @pytest.mark.parametrize("role,words", [
         ("harpsweep_writer", "permission denied for table"),
         ("harpsweep_reader", "permission denied for table job"),
-        ("harpsweep_worker", "permission denied for sequence"),
+        ("harpsweep_worker", "permission denied for sequence|failed to get data for sequence"),  # the second by pg_dump 18
     ])
     def test_harpsweep_s_roles_may_not(self, cluster, source, role, words):
         """An incomplete dump is none: it ends with an error that names what is missing."""
@@ -180,7 +181,7 @@ class TestWhoMayDump:
             done = tool(cluster, "pg_dump", source.name, "--schema=harpsweep", user="backup", check=False)
         finally:
             cluster.execute("drop role backup")
-        assert done.returncode == 1 and words in done.stderr, done.stderr
+        assert done.returncode == 1 and re.search(words, done.stderr), done.stderr
 
     def test_a_role_that_reads_all_data_may(self, cluster, source, empty_database, tmp_path):
         """As backups are made since PostgreSQL 14."""
