@@ -102,15 +102,15 @@ recorded as (
     select id, claim_token, state, beside from gone union all select id, claim_token, state, beside from other
 )
 select r.id,
-       case when d.id is not null then 'recorded'
+       -- A claim that was taken away may stand here beside the same run's next one.
+       case when d.claim_token = r.token then 'recorded'
             when j.claim_token = r.token and j.attempts = r.attempt and j.state <> 'claimed'
                 then 'already'
             else 'late' end as outcome,
        coalesce(d.state, j.state)::text as state,
        d.beside
   from result r
-       -- By the token, too: a claim that was taken away may stand here beside the same run's next one.
-       left join recorded d on d.id = r.id and d.claim_token = r.token
+       left join recorded d on d.id = r.id
        -- for share: the row as it is by now. The statement may have waited for whoever changed it, and that
        -- may be this very result, sent before a connection broke: to its own eyes the claim still stands.
        left join lateral (
