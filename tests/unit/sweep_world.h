@@ -353,6 +353,24 @@ world_add_jobs(const char *daemon, const char *ref, size_t count)
     return &world.jobs[first];
 }
 
+/* An app that is to be looked at on daemon d, or that is gone while nobody told. */
+static inline void
+world_add_app(const char *kind, const char *app)
+{
+    bool look = strcmp(kind, "look") == 0;
+    const char *const row[9] = {
+        kind, app, look ? "print" : NULL, look ? "d" : NULL, NULL, NULL, NULL, "f", NULL};
+
+    memcpy(world.news[world.news_count++], row, sizeof row);
+}
+
+/* How long the run took so far. */
+static inline int64_t
+spent(void)
+{
+    return world.now_ms - WORLD_BEGAN_MS;
+}
+
 /* Runs to the end; report and err tell what of it there is to be told. */
 static struct sweep_report report;
 static struct err failure;

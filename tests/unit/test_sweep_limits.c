@@ -4,12 +4,6 @@
 
 #define HAD_TO_END "the run had to end while HaRP was working on it"
 
-static int64_t
-spent(void)
-{
-    return world.now_ms - WORLD_BEGAN_MS;
-}
-
 /* How often a text was logged. */
 static int
 times_logged(const char *text)
@@ -45,14 +39,6 @@ raise_at(const struct asked *asked, struct answered *answered)
         world.stops += signals;
         signals = 0;
     }
-}
-
-static void
-look_row(const char *app)
-{
-    const char *const row[9] = {"look", app, "print", "d", NULL, NULL, NULL, "f", NULL};
-
-    memcpy(world.news[world.news_count++], row, sizeof row);
 }
 
 static void
@@ -220,12 +206,21 @@ static void
 test_a_look_behind_the_soft_limit(void **state)
 {
     (void)state;
-    look_row("app");
+    world_add_app("look", "app");
     slow_ms = 10000;
     world.on_asked = be_slow;
     assert_true(world_run());
     assert_int_equal(times_asked("d inspect " ID_A), 1);
     expect_said("observed", 0, 6, "{3000}");
+}
+
+static enum db_progress
+lose_for_good(struct err *err)
+{
+    world.stops = 1;
+    world.no_reopen = true;
+    (void)err_set(err, ERR_DB_LOST, "database: trouble");
+    return DB_BROKEN;
 }
 
 /* But a database that is away is not waited for on their account: the next run looks again. */
@@ -234,10 +229,7 @@ lose_what_was_seen(int exchange, struct err *err)
 {
     for (size_t i = 0; i < world.said_count; i++) {
         if (world.said[i].exchange == exchange && strcmp(world.said[i].name, "observed") == 0) {
-            world.stops = 1;
-            world.no_reopen = true;
-            (void)err_set(err, ERR_DB_LOST, "database: trouble");
-            return DB_BROKEN;
+            return lose_for_good(err);
         }
     }
     return DB_FINISHED;
@@ -247,7 +239,7 @@ static void
 test_what_was_seen_is_lost(void **state)
 {
     (void)state;
-    look_row("app");
+    world_add_app("look", "app");
     world.on_exchange = lose_what_was_seen;
     assert_true(world_run());
     assert_int_equal(times_said("observed"), 1);
@@ -259,10 +251,7 @@ static enum db_progress
 lose_the_second(int exchange, struct err *err)
 {
     if (exchange == 2) {
-        world.stops = 1;
-        world.no_reopen = true;
-        (void)err_set(err, ERR_DB_LOST, "database: trouble");
-        return DB_BROKEN;
+        return lose_for_good(err);
     }
     return DB_FINISHED;
 }
@@ -270,10 +259,8 @@ lose_the_second(int exchange, struct err *err)
 static void
 test_apps_that_are_gone(void **state)
 {
-    static const char *const row[9] = {"gone", "app", NULL, NULL, NULL, NULL, NULL, "f", NULL};
-
     (void)state;
-    memcpy(world.news[world.news_count++], row, sizeof row);
+    world_add_app("gone", "app");
     world.on_exchange = lose_the_second;
     assert_true(world_run());
     assert_int_equal(times_said("reconcile"), 1);

@@ -3,13 +3,6 @@
 
 #include <sys/resource.h>
 
-/* How long the run took so far. */
-static int64_t
-spent(void)
-{
-    return world.now_ms - WORLD_BEGAN_MS;
-}
-
 /* What fails, in that order; each exchange once. */
 static struct err failures[4];
 static size_t failure_count;
@@ -165,12 +158,10 @@ test_a_limit_that_was_enough(void **state)
 static void
 test_looks_only(void **state)
 {
-    static const char *const row[9] = {"look", "app", "print", "d", NULL, NULL, NULL, "f", NULL};
-
     (void)state;
     world_options.observe_only = true;
     (void)world_add_jobs("d", "app:1", 1);
-    memcpy(world.news[world.news_count++], row, sizeof row);
+    world_add_app("look", "app");
     assert_true(world_run());
     assert_int_equal(times_said("find"), 0);
     assert_int_equal(times_said("claim"), 0);
@@ -184,11 +175,9 @@ test_looks_only(void **state)
 static void
 test_what_was_seen_is_lost(void **state)
 {
-    static const char *const row[9] = {"look", "app", "print", "d", NULL, NULL, NULL, "f", NULL};
-
     (void)state;
     world_options.observe_only = true;
-    memcpy(world.news[world.news_count++], row, sizeof row);
+    world_add_app("look", "app");
     fail_exchange(2, ERR_DB_LOST);
     assert_true(world_run());
     assert_int_equal(times_said("observed"), 2);
@@ -199,10 +188,8 @@ test_what_was_seen_is_lost(void **state)
 static void
 test_apps_that_are_gone(void **state)
 {
-    static const char *const row[9] = {"gone", "app", NULL, NULL, NULL, NULL, NULL, "f", NULL};
-
     (void)state;
-    memcpy(world.news[world.news_count++], row, sizeof row);
+    world_add_app("gone", "app");
     fail_exchange(2, ERR_DB_LOST);
     assert_true(world_run());
     assert_int_equal(times_said("reconcile"), 2);
