@@ -291,13 +291,6 @@ jobs_daemon_seen(struct db_args *args, struct jobs_daemon_seen *seen)
 }
 
 const char *
-jobs_hello(struct db_args *args)
-{
-    args->count = 0;
-    return SQL_HELLO;
-}
-
-const char *
 jobs_prune(struct db_args *args, int64_t history_days, int64_t max_rows)
 {
     db_arg_int(args, history_days);

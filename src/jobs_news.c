@@ -1,7 +1,8 @@
-/* What a run looks at first: due work, and what is new in Nextcloud. */
+/* What a run looks at first: whether to go on, due work, and what is new in Nextcloud. */
 #include "jobs.h"
 #include "queries.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Three columns side by side. */
@@ -17,6 +18,23 @@ jobs_read_place(const struct db_result *result, int row, int column)
 
     return place.protocol == NULL || place.host == NULL || place.docker_socket_port == 0 ? nowhere
                                                                                          : place;
+}
+
+const char *
+jobs_hello(struct db_args *args, bool begin)
+{
+    args->count = 0;
+    return begin ? SQL_BEGIN : SQL_HELLO;
+}
+
+void
+jobs_read_hello(const struct db_result *result, bool begin, struct jobs_hello_row *ret_row)
+{
+    enum { SCHEMA_VERSION, CLOCK_S, OPEN, NEWS };
+
+    ret_row->schema_version = db_int(result, 0, SCHEMA_VERSION);
+    ret_row->clock_ms = (int64_t)(strtod(db_text(result, 0, CLOCK_S), NULL) * 1000 + 0.5);
+    ret_row->work = begin && (db_bool(result, 0, OPEN) || db_bool(result, 0, NEWS));
 }
 
 const char *

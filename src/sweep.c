@@ -97,6 +97,9 @@ sweep_open(struct sweep *sweep, struct err *err)
     sweep->claims_left = sweep->options->max_jobs == 0 ? -1 : sweep->options->max_jobs;
     sweep->record_max = SWEEP_RECORD_COUNT;
     sweep->hello_due = true;
+    /* Whoever asks for more than what is due has to be told more than that nothing is. */
+    sweep->begin_due =
+        !conf->follow_nextcloud && sweep->options->daemon == NULL && !sweep->options->observe_only;
     return true;
 }
 

@@ -75,7 +75,7 @@ sweep_budget(const struct sweep *sweep)
 void
 sweep_add_find(struct sweep *sweep, struct sweep_steps *steps)
 {
-    if (sweep->found || sweep->closing) {
+    if (sweep->found || sweep->closing || sweep->begin_due) {
         return;
     }
     sweep->step_news = sweep_add_step(steps);

@@ -130,7 +130,8 @@ sweep_db_send(struct sweep *sweep, bool force)
             sweep->step_claim = sweep->step_seen = sweep->step_count = -1;
     if (sweep->hello_due) {
         sweep->step_hello = sweep_add_step(&steps);
-        steps.steps[sweep->step_hello].sql = jobs_hello(&steps.args[sweep->step_hello]);
+        steps.steps[sweep->step_hello].sql =
+            jobs_hello(&steps.args[sweep->step_hello], sweep->begin_due);
     }
     if (!sweep->alone) {
         sweep_add_confirm(sweep, &steps);
@@ -162,28 +163,30 @@ sweep_db_send(struct sweep *sweep, bool force)
 static void
 sweep_check_hello(struct sweep *sweep, const struct db_result *result)
 {
-    int64_t schema = db_int(result, 0, 0);
-    int64_t clock = db_int(result, 0, 1);
+    bool begin = sweep->begin_due;
     int64_t now = clock_wall_ms();
+    struct jobs_hello_row hello;
     struct err err;
 
-    sweep->hello_due = false;
-    if (schema != HARPSWEEP_SCHEMA_VERSION) {
+    jobs_read_hello(result, begin, &hello);
+    sweep->hello_due = sweep->begin_due = false;
+    if (hello.schema_version != HARPSWEEP_SCHEMA_VERSION) {
         (void)err_set(&err, ERR_SCHEMA,
                       "schema harpsweep has version %" PRId64 ", this program needs version %d",
-                      schema, HARPSWEEP_SCHEMA_VERSION);
-        (void)err_hint(&err, schema < HARPSWEEP_SCHEMA_VERSION
+                      hello.schema_version, HARPSWEEP_SCHEMA_VERSION);
+        (void)err_hint(&err, hello.schema_version < HARPSWEEP_SCHEMA_VERSION
                                  ? "upgrade it: psql -f sql/install.sql"
                                  : "install the harpsweep that belongs to the schema");
-    } else if (clock < sweep->wall_sent_ms - SWEEP_CLOCK_MAX_MS ||
-               clock > now + SWEEP_CLOCK_MAX_MS) {
+    } else if (hello.clock_ms < sweep->wall_sent_ms - SWEEP_CLOCK_MAX_MS ||
+               hello.clock_ms > now + SWEEP_CLOCK_MAX_MS) {
         (void)err_set(&err, ERR_CONFIG,
                       "the clocks of this host and of the database differ by %" PRId64
                       " s: nothing is deleted",
-                      (clock - now) / 1000);
+                      (hello.clock_ms - now) / 1000);
         (void)err_hint(&err, "synchronise both with NTP");
     } else {
         sweep->hello_ok = true;
+        sweep->found = sweep->found || (begin && !hello.work);
         return;
     }
     sweep->hello_ok = false;

@@ -1,5 +1,5 @@
 -- What the program has to know before it acts on what the other statements said.
 -- Parameters: none.
--- Result: schema_version int, clock_ms bigint (the database's clock, milliseconds since 1970).
+-- Result: schema_version int, clock_s numeric (the database's clock, seconds since 1970, with a fraction).
 select harpsweep.schema_version() as schema_version,
-       (extract(epoch from clock_timestamp()) * 1000)::bigint as clock_ms
+       extract(epoch from clock_timestamp()) as clock_s

@@ -15,7 +15,7 @@ def job_buffers(bench):
 
 def scanned(bench):
     """Pages of the job table and its indexes that the statement of an idle run touches when it is executed."""
-    text = (ROOT / "sql" / "queries" / "find.sql").read_text()
+    text = (ROOT / "sql" / "queries" / "begin.sql").read_text()
     plan = bench.ask("explain (analyze, buffers, format json) " + text)[0][0]["Plan"]
 
     def scans(node):

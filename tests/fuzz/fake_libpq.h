@@ -63,9 +63,10 @@ clock_wall_ms(void)
     return FAKE_EPOCH_MS + fake.now_ms;
 }
 
-/* One letter for a column: n a number, p one that is not negative, b a boolean, c the clock, s and
- * S a state, i and r an image's ID, w words that our own SQL composes, k, m and o kinds of rows, t
- * text that somebody else may have written. Capitals, and k, m and o, are never null.
+/* One letter for a column: n a number, p one that is not negative, b a boolean, c the clock, e the
+ * clock in seconds, s and S a state, i and r an image's ID, w words that our own SQL composes, k, m
+ * and o kinds of rows, t text that somebody else may have written. Capitals, and k, m and o, are
+ * never null.
  *
  * Of a report: D a day, L when jobs are due, B bytes with the largest first, C a count, x a number
  * or null, and Y a text. Of these, a cell that begins with '!' is the rest of it, whatever that is,
@@ -75,7 +76,8 @@ static const struct fake_statement {
     const char *columns;
     bool one; /* it always has exactly one row */
 } fake_statements[] = {
-    {SQL_HELLO, "vc", true},
+    {SQL_HELLO, "ve", true},
+    {SQL_BEGIN, "vebb", true},
     {SQL_LIST_JOBS, "PSTTTiTTpWwwwwPPPPtsttpppttpwtntttwpt", false},
     {SQL_JOB_EVENTS, "PWTSSPTpt", false},
     {SQL_COUNT_DUE, "TP", false},
@@ -239,6 +241,10 @@ fake_value(char type, const char *cell, unsigned row, char number[32])
         return number;
     case 'c':
         (void)snprintf(number, 32, "%" PRId64, clock_wall_ms());
+        return number;
+    case 'e':
+        (void)snprintf(number, 32, "%" PRId64 ".%03d", clock_wall_ms() / 1000,
+                       (int)(clock_wall_ms() % 1000));
         return number;
     case 'v':
         (void)snprintf(number, 32, "%d", HARPSWEEP_SCHEMA_VERSION);

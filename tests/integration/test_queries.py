@@ -123,7 +123,21 @@ def test_finding_looks_at_one_row_of_each_daemon(filled):
 def test_with_nothing_open_a_run_touches_two_pages_whatever_the_history(filled):
     filled.execute("delete from harpsweep.job where finished_at is null")
     filled.execute("vacuum (analyze) harpsweep.job")
-    assert touched(explain(filled, "find")) <= 2
+    for first in ("begin", "find"):
+        assert touched(explain(filled, first)) <= 2
+
+
+def test_whether_anything_is_open_is_told_by_one_index_entry(filled):
+    nodes = explain(filled, "begin")
+    assert_by_index(nodes, "job_due")
+    assert touched(nodes) <= 4
+
+
+def test_whether_anything_is_open_without_statistics(filled):
+    """The planner then promises that the table's first page holds such a row; all it has are finished."""
+    filled.execute("delete from harpsweep.job where finished_at is null")
+    filled.execute("delete from pg_statistic where starelid = 'harpsweep.job'::regclass")
+    assert_by_index(explain(filled, "begin"), "job_due")
 
 
 def test_a_claim_touches_what_it_takes(filled):

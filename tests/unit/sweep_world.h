@@ -103,6 +103,7 @@ static struct world {
     int64_t now_ms;
     int64_t apart_ms;      /* the database's clock is so far ahead */
     int schema;            /* the version that the database has */
+    bool open;             /* it has jobs that are not due yet */
     int stops;             /* signals */
     bool no_host;          /* nobody knows its name */
     void (*on_wait)(void); /* what happens while somebody waits */

@@ -248,9 +248,9 @@ test_what_was_seen_is_lost(void **state)
 
 /* The same of apps that were removed while nobody told. */
 static enum db_progress
-lose_the_second(int exchange, struct err *err)
+lose_the_third(int exchange, struct err *err)
 {
-    if (exchange == 2) {
+    if (exchange == 3) {
         return lose_for_good(err);
     }
     return DB_FINISHED;
@@ -261,7 +261,7 @@ test_apps_that_are_gone(void **state)
 {
     (void)state;
     world_add_app("gone", "app");
-    world.on_exchange = lose_the_second;
+    world.on_exchange = lose_the_third;
     assert_true(world_run());
     assert_int_equal(times_said("reconcile"), 1);
     assert_true(spent() < 5000);
@@ -273,7 +273,7 @@ static enum db_progress
 signal_during_the_claim(int exchange, struct err *err)
 {
     (void)err;
-    if (exchange == 2 && world.stops == 0) {
+    if (exchange == 3 && world.stops == 0) {
         world.stops = 1;
         return DB_BUSY;
     }

@@ -46,7 +46,8 @@ test_nothing_is_due(void **state)
     (void)state;
     assert_true(world_run());
     assert_int_equal(report.exit_code, EXIT_CODE_OK);
-    assert_int_equal(world.said_count, 3); /* hello, news, find: in one exchange */
+    assert_int_equal(world.said_count, 1); /* all that it asks */
+    assert_int_equal(times_said("begin"), 1);
     assert_int_equal(world.db.exchanges, 1);
     assert_int_equal(world.opens, 0); /* libcurl was not needed */
     assert_false(report.worked);
@@ -54,6 +55,33 @@ test_nothing_is_due(void **state)
     assert_int_equal(strlen(report.token), 36);
     assert_int_equal(world.waits, 1);
     assert_int_equal(failure.kind, ERR_NONE);
+}
+
+/* Jobs are open, but none is due: only that costs a second question. */
+static void
+test_nothing_is_due_yet(void **state)
+{
+    (void)state;
+    world.open = true;
+    assert_true(world_run());
+    assert_int_equal(world.said_count, 3);
+    assert_int_equal(times_said("news"), 1);
+    assert_int_equal(times_said("find"), 1);
+    assert_int_equal(world.db.exchanges, 2);
+    assert_false(report.worked);
+    assert_int_equal(world.waits, 2);
+}
+
+/* Whoever names a daemon is told of one that does not exist, whatever is due; and so on. */
+static void
+test_more_is_asked_for(void **state)
+{
+    (void)state;
+    world_options.daemon = "d";
+    assert_true(world_run());
+    assert_int_equal(world.said_count, 3); /* hello, news, find: in one exchange */
+    assert_int_equal(times_said("begin"), 0);
+    assert_int_equal(world.db.exchanges, 1);
 }
 
 static void
@@ -190,7 +218,7 @@ test_apps_that_are_gone(void **state)
 {
     (void)state;
     world_add_app("gone", "app");
-    fail_exchange(2, ERR_DB_LOST);
+    fail_exchange(3, ERR_DB_LOST);
     assert_true(world_run());
     assert_int_equal(times_said("reconcile"), 2);
     assert_true(report.worked);
@@ -291,7 +319,7 @@ test_the_connection_is_lost(void **state)
 {
     (void)state;
     (void)world_add_jobs("d", "app:1", 1);
-    fail_exchange(2, ERR_DB_LOST); /* that with the claim */
+    fail_exchange(3, ERR_DB_LOST); /* that with the claim */
     assert_true(world_run());
     assert_int_equal(times_said("claim"), 3); /* the third finds no more */
     assert_string_equal(world.jobs[0].state, "removed");
@@ -305,7 +333,7 @@ test_a_result_that_is_lost(void **state)
     (void)state;
     (void)world_add_jobs("d", "app:1", 1);
     world_options.max_jobs = 1;
-    fail_exchange(3, ERR_DB_LOST); /* that with the result */
+    fail_exchange(4, ERR_DB_LOST); /* that with the result */
     assert_true(world_run());
     assert_int_equal(times_said("record"), 2);
     assert_string_equal(world.jobs[0].state, "removed");
@@ -328,7 +356,7 @@ test_a_claim_that_is_refused(void **state)
 {
     (void)state;
     (void)world_add_jobs("d", "app:1", 1);
-    fail_exchange(2, ERR_DB);
+    fail_exchange(3, ERR_DB);
     assert_false(world_run());
     assert_int_equal(failure.kind, ERR_DB);
     assert_int_equal(report.exit_code, err_exit_code(ERR_DB));
@@ -409,6 +437,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN_TEST(test_nothing_is_due),
+        RUN_TEST(test_nothing_is_due_yet),
+        RUN_TEST(test_more_is_asked_for),
         RUN_TEST(test_a_job),
         RUN_TEST(test_a_host_without_a_name),
         RUN_TEST(test_no_token),
