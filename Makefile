@@ -70,6 +70,7 @@ SOURCES := \
 	src/csv_out.c \
 	src/db.c \
 	src/db_args.c \
+	src/db_conninfo.c \
 	src/db_exchange.c \
 	src/db_value.c \
 	src/err.c \

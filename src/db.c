@@ -1,4 +1,3 @@
-#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "db.h"
 
 #include "clock.h"
@@ -11,6 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Statements that the server keeps at the same time: a run repeats three. */
+#define DB_KEPT_MAX 4
+
+/* No step waits for this result. */
+#define DB_NO_STEP DB_STEPS_MAX
+
 struct db {
     PGconn *conn;
     char *conninfo;
@@ -18,8 +23,23 @@ struct db {
     bool flushing;
     bool failed;
     bool between; /* the NULL that ends a step's results has to be read yet */
-    size_t steps;
+
+    /* Whose result comes when; a statement that is to be kept has one more, before its own. */
+    unsigned char expected[DB_STEPS_MAX + DB_KEPT_MAX];
+    size_t expected_count;
     size_t done;
+
+    bool keeps;        /* the server may keep statements */
+    bool never_keeps;  /* that failed once */
+    char kept_by[40];  /* beginning of their names */
+    unsigned kept_ids; /* names that were given so far */
+    struct {
+        const char *sql;
+        unsigned id;
+    } kept[DB_KEPT_MAX];
+    size_t kept_count;
+    size_t kept_before; /* of these, were there before the exchange under way */
+
     int64_t sent_at;
     PGresult *results[DB_STEPS_MAX];
     struct err failure;
@@ -46,6 +66,8 @@ db_drop(struct db *db)
     PQfinish(db->conn);
     db->conn = NULL;
     db->busy = false;
+    db->keeps = false;
+    db->kept_count = 0;
 }
 
 static bool
@@ -79,55 +101,12 @@ db_connect(struct db *db, struct err *err)
                     "--fix-hints' prints what to try");
 }
 
-char *
-db_conninfo_part(const char *conninfo, const char *keyword)
-{
-    PQconninfoOption *given = PQconninfoParse(conninfo, NULL);
-    PQconninfoOption *defaults = given == NULL ? NULL : PQconndefaults();
-    char *value = NULL;
-
-    for (PQconninfoOption *options = given; options != NULL && value == NULL;
-         options = options == given ? defaults : NULL) {
-        for (PQconninfoOption *at = options; at->keyword != NULL && value == NULL; at++) {
-            value = strcmp(at->keyword, keyword) == 0 ? mem_strdup(at->val) : NULL;
-        }
-    }
-    PQconninfoFree(given);
-    PQconninfoFree(defaults);
-    return value;
-}
-
-static bool
-db_check_conninfo(const char *conninfo, struct err *err)
-{
-    char *message = NULL;
-    PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
-    /* No message, or libpq's constant "": there was no memory for one. */
-    bool has_message = message != NULL && message[0] != '\0';
-    bool exhausted = parsed == NULL && (!has_message || strncmp(message, "out of memory", 13) == 0);
-
-    PQconninfoFree(parsed);
-    if (has_message) {
-        /* It quotes the text, which may hold a password: not for anybody's eyes. */
-        explicit_bzero(message, strlen(message));
-        PQfreemem(message);
-    }
-    if (exhausted) {
-        return err_set(err, ERR_INTERNAL, "libpq has no memory to read [database] conninfo");
-    }
-    if (parsed == NULL) {
-        (void)err_set(err, ERR_CONFIG, "[database] conninfo is not a PostgreSQL connection string");
-        return err_hint(err, "for example: conninfo = host=/run/postgresql dbname=nextcloud");
-    }
-    return true;
-}
-
 bool
 db_open(const char *conninfo, struct db **ret_db, struct err *err)
 {
     struct db *db;
 
-    if (!db_check_conninfo(conninfo, err)) {
+    if (!db_conninfo_check(conninfo, err)) {
         return false;
     }
     db = mem_alloc(1, sizeof *db);
@@ -162,6 +141,15 @@ db_is_open(const struct db *db)
     return db->conn != NULL;
 }
 
+/* The statement is not there, another one of that name is, or what it reads has changed its type.
+ */
+static bool
+db_is_about_kept(const char *state)
+{
+    return strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0 ||
+           strcmp(state, "0A000") == 0;
+}
+
 static void
 db_fail(struct db *db, const PGresult *result)
 {
@@ -175,6 +163,10 @@ db_fail(struct db *db, const PGresult *result)
     }
     db->failed = true;
     kind = state == NULL ? ERR_DB_LOST : sqlstate_kind(state);
+    if (db->keeps && state != NULL && db_is_about_kept(state)) {
+        kind = ERR_DB_AGAIN;
+        db->never_keeps = true;
+    }
     sqlstate_line(text != NULL ? text : PQresultErrorMessage(result), line, sizeof line);
     (void)err_set(
         &db->failure, kind, "database: %s%s%s%s", line[0] == '\0' ? "libpq lost an answer" : line,
@@ -197,6 +189,56 @@ db_lose(struct db *db)
     }
 }
 
+void
+db_keep(struct db *db, int64_t backend, const char *name)
+{
+    db->keeps = !db->never_keeps && db->conn != NULL && PQbackendPID(db->conn) == backend;
+    (void)snprintf(db->kept_by, sizeof db->kept_by, "%s", name);
+}
+
+/* Where a statement is kept. Has it kept, first, where it is not; DB_KEPT_MAX: it can't be. */
+static size_t
+db_find_kept(struct db *db, const struct db_step *step, char ret_name[64], bool *ret_sent)
+{
+    size_t at = 0;
+    bool is_new;
+
+    while (at < db->kept_count && db->kept[at].sql != step->sql) {
+        at++;
+    }
+    is_new = at == db->kept_count;
+    if (!step->again || !db->keeps || at == DB_KEPT_MAX) {
+        return DB_KEPT_MAX;
+    }
+    if (is_new) {
+        db->kept[at].sql = step->sql;
+        db->kept[at].id = db->kept_ids++; /* not one of an exchange that failed: it may be there */
+        db->kept_count++;
+    }
+    (void)snprintf(ret_name, 64, "%s_%u", db->kept_by, db->kept[at].id);
+    if (is_new) {
+        *ret_sent = PQsendPrepare(db->conn, ret_name, step->sql, 0, NULL) == 1;
+        db->expected[db->expected_count++] = DB_NO_STEP;
+    }
+    return at;
+}
+
+static bool
+db_send_step(struct db *db, const struct db_step *step, size_t index)
+{
+    const struct db_args *args = step->args;
+    int count = args == NULL ? 0 : args->count;
+    const char *const *values = args == NULL ? NULL : (const char *const *)args->values;
+    bool sent = true;
+    char name[64];
+    bool kept = db_find_kept(db, step, name, &sent) < DB_KEPT_MAX;
+
+    db->expected[db->expected_count++] = (unsigned char)index;
+    return sent &&
+           (kept ? PQsendQueryPrepared(db->conn, name, count, values, NULL, NULL, 0)
+                 : PQsendQueryParams(db->conn, step->sql, count, NULL, values, NULL, NULL, 0)) == 1;
+}
+
 bool
 db_send(struct db *db, const struct db_step *steps, size_t count, struct err *err)
 {
@@ -204,19 +246,16 @@ db_send(struct db *db, const struct db_step *steps, size_t count, struct err *er
         return err_set(err, db->conn == NULL ? ERR_DB_LOST : ERR_INTERNAL,
                        db->conn == NULL ? "database: not connected" : "database: still busy");
     }
-    db->steps = count;
+    db->expected_count = 0;
     db->done = 0;
     db->failed = false;
     db->between = false;
+    db->kept_before = db->kept_count;
     db->sent_at = clock_boot_ms();
     for (size_t i = 0; i < count; i++) {
-        const struct db_args *args = steps[i].args;
-
         PQclear(db->results[i]);
         db->results[i] = NULL;
-        if (PQsendQueryParams(db->conn, steps[i].sql, args == NULL ? 0 : args->count, NULL,
-                              args == NULL ? NULL : (const char *const *)args->values, NULL, NULL,
-                              0) != 1) {
+        if (!db_send_step(db, &steps[i], i)) {
             db_lose(db);
         }
     }
@@ -237,6 +276,7 @@ db_receive(struct db *db)
 {
     PGresult *result = PQgetResult(db->conn);
     ExecStatusType status;
+    size_t at;
 
     if (result == NULL) {
         if (!db->between) {
@@ -258,11 +298,12 @@ db_receive(struct db *db)
         db_fail(db, result);
     }
     db->between = true;
-    if (db->done < db->steps) {
-        PQclear(db->results[db->done]);
-        db->results[db->done] = result;
+    at = db->done < db->expected_count ? db->expected[db->done] : DB_NO_STEP;
+    if (at < DB_STEPS_MAX) {
+        PQclear(db->results[at]);
+        db->results[at] = result;
     } else {
-        PQclear(result); /* an error of the commit itself */
+        PQclear(result); /* a statement is kept, or an error of the commit itself */
     }
     /* Nothing more is waited for on a connection that is going to be dropped. */
     return PQstatus(db->conn) == CONNECTION_BAD || (db->failed && db->failure.kind == ERR_DB_LOST);
@@ -272,7 +313,7 @@ db_receive(struct db *db)
 static bool
 db_is_stuck(const struct db *db)
 {
-    return !db->failed && db->done == db->steps && PQerrorMessage(db->conn)[0] != '\0';
+    return !db->failed && db->done == db->expected_count && PQerrorMessage(db->conn)[0] != '\0';
 }
 
 enum db_progress
@@ -303,6 +344,8 @@ db_advance(struct db *db, struct err *err)
         return DB_FINISHED;
     }
     *err = db->failure;
+    db->kept_count = db->kept_before; /* nobody knows whether the others are */
+    db->keeps = db->keeps && !db->never_keeps;
     if (err->kind == ERR_DB_LOST) {
         db_drop(db);
     }
@@ -336,12 +379,6 @@ db_sent_at(const struct db *db)
 }
 
 /* A db_result is a PGresult that the rest of the program can't look into. */
-static const PGresult *
-db_pg(const struct db_result *result)
-{
-    return (const PGresult *)result;
-}
-
 struct db_result *
 db_take(struct db *db, size_t index)
 {
@@ -349,42 +386,6 @@ db_take(struct db *db, size_t index)
 
     db->results[index] = NULL;
     return (struct db_result *)result;
-}
-
-void
-db_result_free(struct db_result *result)
-{
-    PQclear((PGresult *)result);
-}
-
-int
-db_rows(const struct db_result *result)
-{
-    return PQntuples(db_pg(result));
-}
-
-int
-db_columns(const struct db_result *result)
-{
-    return PQnfields(db_pg(result));
-}
-
-const char *
-db_column_name(const struct db_result *result, int column)
-{
-    return PQfname(db_pg(result), column);
-}
-
-bool
-db_is_null(const struct db_result *result, int row, int column)
-{
-    return PQgetisnull(db_pg(result), row, column) != 0;
-}
-
-const char *
-db_text(const struct db_result *result, int row, int column)
-{
-    return PQgetvalue(db_pg(result), row, column);
 }
 
 int

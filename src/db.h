@@ -1,9 +1,10 @@
 /*
- * The only file that speaks libpq. One connection; statements go out in
+ * Only this and its parts (db_*.c) speak libpq. One connection; statements go out in
  * pipeline mode, several at a time, as one transaction and one round trip.
  *
- * Works through PgBouncer in transaction mode: nothing is prepared by name, no
- * session state is set. Values travel as text, results come back as text.
+ * Works through PgBouncer in transaction mode: no session state is set, and
+ * nothing is prepared by name where a pooler may be between. Values travel as
+ * text, results come back as text.
  */
 #ifndef HARPSWEEP_DB_H
 #define HARPSWEEP_DB_H
@@ -43,6 +44,9 @@ void db_array_int(struct buf *array, int64_t value);
  * "port", "dbname", "user"); NULL where neither does, or where conninfo is none. mem_free() it. */
 char *db_conninfo_part(const char *conninfo, const char *keyword);
 
+/* Whether it is a connection string at all. */
+bool db_conninfo_check(const char *conninfo, struct err *err) MUST_CHECK;
+
 /* A value as it stands in a connection string: in quotes. mem_free() it. */
 char *db_conninfo_quote(const char *value);
 
@@ -65,7 +69,15 @@ bool db_is_open(const struct db *db);
 struct db_step {
     const char *sql;
     const struct db_args *args; /* NULL: none */
+    bool again;                 /* more of the same text will follow; it lives as long as db */
 };
+
+/* From now on, until the connection ends, the server keeps the statements that are sent again and
+ * again: parsed, and planned where it thinks that one plan is as good as the next. Only where
+ * backend, pg_backend_pid() as a statement of this connection told it, is the process that the
+ * connection began with. A pooler in between tells another one, and leads each transaction to
+ * another session. name: nobody else's; what is kept is called by it. */
+void db_keep(struct db *db, int64_t backend, const char *name);
 
 enum db_progress { DB_IDLE, DB_BUSY, DB_FINISHED, DB_BROKEN };
 

@@ -100,23 +100,3 @@ db_array_int(struct buf *array, int64_t value)
     db_array_comma(array);
     (void)buf_add(array, at, (size_t)(text + sizeof text - at));
 }
-
-char *
-db_conninfo_quote(const char *value)
-{
-    struct buf quoted;
-    char *text;
-
-    buf_init(&quoted, SIZE_MAX / 4);
-    (void)buf_add_text(&quoted, "'");
-    for (; *value != '\0'; value++) {
-        if (*value == '\'' || *value == '\\') {
-            (void)buf_add_text(&quoted, "\\");
-        }
-        (void)buf_add(&quoted, value, 1);
-    }
-    (void)buf_add_text(&quoted, "'");
-    text = mem_strdup(buf_text(&quoted));
-    buf_free(&quoted);
-    return text;
-}

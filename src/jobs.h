@@ -217,6 +217,7 @@ const char *jobs_hello(struct db_args *args, bool begin);
 struct jobs_hello_row {
     int64_t schema_version;
     int64_t clock_ms; /* the database's, milliseconds since 1970 */
+    int64_t backend;  /* the process that answered, as pg_backend_pid() says */
     bool work;        /* at the beginning: there may be something to do */
 };
 

@@ -222,8 +222,8 @@ ledger_change(struct db *db, enum ledger_change change, int64_t id, const char *
     const struct ledger_filter filter = {.ids = &id, .id_count = 1, .limit = 1};
     struct db_args change_args = {.count = 0};
     struct db_args list_args = {.count = 0};
-    const struct db_step steps[] = {{statements[change], &change_args},
-                                    {SQL_LIST_JOBS, &list_args}};
+    const struct db_step steps[] = {{.sql = statements[change], .args = &change_args},
+                                    {.sql = SQL_LIST_JOBS, .args = &list_args}};
     bool done;
 
     db_arg_int(&change_args, id);
@@ -248,13 +248,13 @@ bool
 ledger_status(struct db *db, struct ledger_status *ret_status, struct err *err)
 {
     static const struct db_step steps[LEDGER_STATUS_PARTS] = {
-        [LEDGER_STATUS_RUN] = {SQL_STATUS_RUN, NULL},
-        [LEDGER_STATUS_OPEN] = {SQL_STATUS_OPEN, NULL},
-        [LEDGER_STATUS_FINISHED] = {SQL_STATUS_FINISHED, NULL},
-        [LEDGER_STATUS_WAITING] = {SQL_STATUS_WAITING, NULL},
-        [LEDGER_STATUS_FAILED] = {SQL_STATUS_FAILED, NULL},
-        [LEDGER_STATUS_DAEMONS] = {SQL_STATUS_DAEMONS, NULL},
-        [LEDGER_STATUS_INTAKE] = {SQL_INTAKE_ERRORS, NULL},
+        [LEDGER_STATUS_RUN] = {.sql = SQL_STATUS_RUN},
+        [LEDGER_STATUS_OPEN] = {.sql = SQL_STATUS_OPEN},
+        [LEDGER_STATUS_FINISHED] = {.sql = SQL_STATUS_FINISHED},
+        [LEDGER_STATUS_WAITING] = {.sql = SQL_STATUS_WAITING},
+        [LEDGER_STATUS_FAILED] = {.sql = SQL_STATUS_FAILED},
+        [LEDGER_STATUS_DAEMONS] = {.sql = SQL_STATUS_DAEMONS},
+        [LEDGER_STATUS_INTAKE] = {.sql = SQL_INTAKE_ERRORS},
     };
 
     memset(ret_status, 0, sizeof *ret_status);

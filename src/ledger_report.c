@@ -26,12 +26,12 @@ ledger_report(struct db *db, const struct ledger_report_ask *ask, struct ledger_
 {
     struct db_args args[LEDGER_REPORT_PARTS];
     const struct db_step steps[LEDGER_REPORT_PARTS] = {
-        [LEDGER_REPORT_DAYS] = {SQL_REPORT_DAYS, &args[LEDGER_REPORT_DAYS]},
-        [LEDGER_REPORT_APPS] = {SQL_REPORT_APPS, &args[LEDGER_REPORT_APPS]},
-        [LEDGER_REPORT_PENDING] = {SQL_REPORT_PENDING, &args[LEDGER_REPORT_PENDING]},
-        [LEDGER_REPORT_NEXT] = {SQL_REPORT_NEXT, &args[LEDGER_REPORT_NEXT]},
-        [LEDGER_REPORT_FAILED] = {SQL_REPORT_FAILED, &args[LEDGER_REPORT_FAILED]},
-        [LEDGER_REPORT_DAEMONS] = {SQL_REPORT_DAEMONS, &args[LEDGER_REPORT_DAEMONS]},
+        [LEDGER_REPORT_DAYS] = {.sql = SQL_REPORT_DAYS, .args = &args[LEDGER_REPORT_DAYS]},
+        [LEDGER_REPORT_APPS] = {.sql = SQL_REPORT_APPS, .args = &args[LEDGER_REPORT_APPS]},
+        [LEDGER_REPORT_PENDING] = {.sql = SQL_REPORT_PENDING, .args = &args[LEDGER_REPORT_PENDING]},
+        [LEDGER_REPORT_NEXT] = {.sql = SQL_REPORT_NEXT, .args = &args[LEDGER_REPORT_NEXT]},
+        [LEDGER_REPORT_FAILED] = {.sql = SQL_REPORT_FAILED, .args = &args[LEDGER_REPORT_FAILED]},
+        [LEDGER_REPORT_DAEMONS] = {.sql = SQL_REPORT_DAEMONS, .args = &args[LEDGER_REPORT_DAEMONS]},
     };
     bool done;
 

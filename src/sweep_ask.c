@@ -156,6 +156,7 @@ sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
     }
     if (any) {
         sweep->step_claim = sweep_add_step(steps);
+        steps->steps[sweep->step_claim].again = true;
         steps->steps[sweep->step_claim].sql =
             jobs_claim(&steps->args[sweep->step_claim], &sweep->run, ++sweep->claim, &ask);
     }
@@ -184,6 +185,7 @@ sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps)
     }
     index = sweep_add_step(steps);
     steps->steps[index].sql = jobs_confirm(&steps->args[index], &ask, &guards);
+    steps->steps[index].again = true;
     sweep->step_confirm = index;
 }
 
@@ -207,6 +209,7 @@ sweep_add_record(struct sweep *sweep, struct sweep_steps *steps)
 
         steps->steps[index].sql =
             jobs_record(&steps->args[index], &sweep->run, results, count, &limits);
+        steps->steps[index].again = true;
         sweep->step_record = index;
     }
 }

@@ -186,6 +186,7 @@ sweep_check_hello(struct sweep *sweep, const struct db_result *result)
         (void)err_hint(&err, "synchronise both with NTP");
     } else {
         sweep->hello_ok = true;
+        db_keep(sweep->db, hello.backend, sweep->run.token);
         sweep->found = sweep->found || (begin && !hello.work);
         return;
     }

@@ -6,6 +6,7 @@
 -- Result: as hello.sql, and open bool (true, or null: no job is open), news bool.
 select harpsweep.schema_version() as schema_version,
        extract(epoch from clock_timestamp()) as clock_s,
+       pg_backend_pid() as backend,
        -- Ordered, which exists() is not: without statistics the planner would else read the whole table.
        (select true from harpsweep.job j where j.due_at is not null order by j.daemon limit 1) as open,
        exists (select from harpsweep.news() n where n.kind in ('look', 'gone')) as news

@@ -1,5 +1,7 @@
 -- What the program has to know before it acts on what the other statements said.
 -- Parameters: none.
--- Result: schema_version int, clock_s numeric (the database's clock, seconds since 1970, with a fraction).
+-- Result: schema_version int, clock_s numeric (the database's clock, seconds since 1970, with a fraction),
+-- backend int (the process that answers).
 select harpsweep.schema_version() as schema_version,
-       extract(epoch from clock_timestamp()) as clock_s
+       extract(epoch from clock_timestamp()) as clock_s,
+       pg_backend_pid() as backend

@@ -16,7 +16,10 @@
 #include <libpq-fe.h>
 #include <sys/eventfd.h>
 
-#define FAKE_STEPS_MAX 16
+#define FAKE_STEPS_MAX 20
+/* The process of a session, and statements that it keeps. */
+#define FAKE_BACKEND 4711
+#define FAKE_KEPT_MAX 8
 #define FAKE_VALUE_MAX 65536
 #define FAKE_CLAIMED_MAX 256
 
@@ -26,7 +29,12 @@ struct fake_database {
     unsigned refuse;         /* the statement, counted from 1, that ends with an error; 0: none */
     bool no_connection;
     unsigned sent;
-    const char *statements[FAKE_STEPS_MAX]; /* of the exchange under way */
+    const char *statements[FAKE_STEPS_MAX]; /* of the exchange under way; NULL: one is to be kept */
+    struct {
+        char *name;
+        const char *sql;
+    } kept[FAKE_KEPT_MAX];
+    size_t kept_count;
     char *lists[FAKE_STEPS_MAX]; /* of each: the array that its rows are about, or NULL */
     unsigned count;
     unsigned told;
@@ -63,7 +71,8 @@ clock_wall_ms(void)
     return FAKE_EPOCH_MS + fake.now_ms;
 }
 
-/* One letter for a column: n a number, p one that is not negative, b a boolean, c the clock, e the
+/* One letter for a column: n a number, p one that is not negative, b a boolean, y whether there are
+ * rows, c the clock, z a process, e the
  * clock in seconds, s and S a state, i and r an image's ID, w words that our own SQL composes, k, m
  * and o kinds of rows, t text that somebody else may have written. Capitals, and k, m and o, are
  * never null.
@@ -76,8 +85,8 @@ static const struct fake_statement {
     const char *columns;
     bool one; /* it always has exactly one row */
 } fake_statements[] = {
-    {SQL_HELLO, "ve", true},
-    {SQL_BEGIN, "vebb", true},
+    {SQL_HELLO, "vez", true},
+    {SQL_BEGIN, "vezyy", true},
     {SQL_LIST_JOBS, "PSTTTiTTpWwwwwPPPPtsttpppttpwtntttwpt", false},
     {SQL_JOB_EVENTS, "PWTSSPTpt", false},
     {SQL_COUNT_DUE, "TP", false},
@@ -246,6 +255,11 @@ fake_value(char type, const char *cell, unsigned row, char number[32])
         (void)snprintf(number, 32, "%" PRId64 ".%03d", clock_wall_ms() / 1000,
                        (int)(clock_wall_ms() % 1000));
         return number;
+    case 'z': /* a pooler may be between */
+        (void)snprintf(number, 32, "%d", FAKE_BACKEND + (int)(fake.rows % 2));
+        return number;
+    case 'y':
+        return fake.rows > 0 ? "t" : "f";
     case 'v':
         (void)snprintf(number, 32, "%d", HARPSWEEP_SCHEMA_VERSION);
         return number;
@@ -276,7 +290,7 @@ FUZZ_BLIND void
 fake_set(PGresult *result, unsigned row, int column, char type)
 {
     static char value[FAKE_VALUE_MAX]; /* PQsetvalue() wants to be able to write to it */
-    const char *cell = strchr("vca", type) != NULL ? NULL : fake_line();
+    const char *cell = strchr("vcaezy", type) != NULL ? NULL : fake_line();
     const char *text = NULL;
     char number[32];
     int length = -1;
@@ -342,6 +356,9 @@ fake_begin(struct fuzz_input cells)
     }
     for (size_t i = 0; i < FAKE_STEPS_MAX; i++) {
         free(fake.lists[i]);
+    }
+    for (size_t i = 0; i < fake.kept_count; i++) {
+        free(fake.kept[i].name);
     }
     free(fake.list);
     free(fake.words);
@@ -499,6 +516,40 @@ PQsendQueryParams(PGconn *conn, const char *command, int nParams, const Oid *par
 }
 
 int
+PQbackendPID(const PGconn *conn)
+{
+    (void)conn;
+    return FAKE_BACKEND;
+}
+
+int
+PQsendPrepare(PGconn *conn, const char *name, const char *query, int nParams, const Oid *paramTypes)
+{
+    (void)conn;
+    (void)nParams;
+    (void)paramTypes;
+    FUZZ_CHECK(fake.count < FAKE_STEPS_MAX && fake.kept_count < FAKE_KEPT_MAX, "many statements");
+    fake.kept[fake.kept_count].name = fuzz_copy((const uint8_t *)name, strlen(name));
+    fake.kept[fake.kept_count++].sql = query;
+    fake.statements[fake.count++] = NULL;
+    return 1;
+}
+
+int
+PQsendQueryPrepared(PGconn *conn, const char *name, int nParams, const char *const *paramValues,
+                    const int *paramLengths, const int *paramFormats, int resultFormat)
+{
+    size_t at = 0;
+
+    while (at < fake.kept_count && strcmp(fake.kept[at].name, name) != 0) {
+        at++;
+    }
+    FUZZ_CHECK(at < fake.kept_count, "a statement that nobody prepared");
+    return PQsendQueryParams(conn, fake.kept[at].sql, nParams, NULL, paramValues, paramLengths,
+                             paramFormats, resultFormat);
+}
+
+int
 PQpipelineSync(PGconn *conn)
 {
     (void)conn;
@@ -550,6 +601,9 @@ fake_next_result(void)
     fake.lists[fake.told++] = NULL;
     if (++fake.sent == fake.refuse) {
         return PQmakeEmptyPGresult(NULL, PGRES_FATAL_ERROR);
+    }
+    if (sql == NULL) {
+        return PQmakeEmptyPGresult(NULL, PGRES_COMMAND_OK);
     }
     result = fake_find(sql)->columns[0] == 'a' ? fake_list_result(sql, fake.list)
                                                : fake_result(sql, fake.rows);

@@ -1,5 +1,6 @@
 """What a run does when the database is not as it should be, goes away, or comes back as another server."""
 
+import re
 import socket
 import time
 
@@ -235,3 +236,48 @@ class TestPgBouncer:
             out, err = run.communicate(timeout=60)
             assert run.returncode == 0, err
         assert '"removed": 4' in out
+
+
+class TestKeptStatements:
+    """What is sent again and again is parsed once, where the session is the connection's own."""
+
+    @staticmethod
+    def executed(cluster, connection, database, what):
+        """The names of the statements that ran, by the server's log; "" for one without a name."""
+        text = cluster.log()
+        return re.findall(rf"@{re.escape(database.name)} LOG:  execute (?:<unnamed>|(\S+)): [^\n]*\n?[^\n]*{what}", text)
+
+    @pytest.fixture
+    def logged(self, connection, database):
+        connection.execute(f"alter database {database.name} set log_statement = 'all'")
+
+    def test_a_session_of_our_own(self, program, cluster, harp, connection, database, logged):
+        schedule(connection)
+        assert program("run").code == 0
+        names = self.executed(cluster, connection, database, "with ask as materialized")
+        token = one(connection, "select token from harpsweep.run")
+        assert len(names) > 1 and set(names) == {f"{token}_0"}
+
+    def test_a_pooler_between(self, program, cluster, harp, connection, database, logged):
+        schedule(connection)
+        with PgBouncer(cluster, pool_size=1) as bouncer:
+            program.sections["database"]["conninfo"] = bouncer.conninfo(database.name, "cron_user")
+            assert program("run").code == 0
+        names = self.executed(cluster, connection, database, "with ask as materialized")
+        assert len(names) > 1 and set(names) == {""}
+
+    def test_a_pooler_that_nobody_notices(self, program, harp, connection):
+        """The statements are gone with the session: each is sent as a whole from then on, once it was missed."""
+        for number in range(6):
+            harp.add_image(f"app:{number}")
+            schedule(connection, image=f"app:{number}")
+        connection.execute(
+            """create function public.forget() returns trigger language plpgsql as
+               $$ begin execute 'deallocate all'; return null; end $$;
+               create trigger forget after insert on harpsweep.job_event for each statement execute function public.forget()""")
+        harp.fault(kind="remove", delay=0.3, effect=True, times=6)
+        program.sections["run"]["max_parallel_per_daemon"] = 2
+        done = program("run", "--json")
+        assert done.code == 0 and '"removed": 6' in done.out
+        assert done.err.count("does not exist (SQLSTATE 26000); trying again") == 1
+        assert one(connection, "select count(*) from harpsweep.job where state = 'removed' and attempts = 1") == 6

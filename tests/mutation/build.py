@@ -65,8 +65,9 @@ def program(root, work, sites, units, say):
     for path in sorted({mutant.path for mutant in sites}):
         text = (root / path).read_text()
         changed[path] = c_mutants.instrument(text, [mutant for mutant in sites if mutant.path == path])
-    changed["src/db.c"], count = re.subn(r"(PQsendQueryParams\([^,]+, )([^,]+)", r"\1mutant_query(\2)", changed["src/db.c"])
-    assert count == 1, "src/db.c sends its queries in another way than expected"
+    for sends in (r"(PQsendQueryParams\([^,]+, )([^,]+)", r"(PQsendPrepare\([^,]+, [^,]+, )([^,]+)"):
+        changed["src/db.c"], count = re.subn(sends, r"\1mutant_query(\2)", changed["src/db.c"])
+        assert count == 1, "src/db.c sends its queries in another way than expected"
     for tool in tools:
         changed[f"src/{tool.name}"] = tool.read_text()
     makefile = (root / "Makefile").read_text()

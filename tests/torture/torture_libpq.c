@@ -82,6 +82,32 @@ TORTURE_WRAP(int, PQsendQueryParams, PGconn *conn, const char *sql, int count, c
                                     result_format);
 }
 
+TORTURE_WRAP(int, PQsendPrepare, PGconn *conn, const char *name, const char *sql, int count,
+             const Oid *types)
+{
+    int way = torture_fails(TORTURE_LIBPQ, "PQsendPrepare", 2);
+
+    return way == 1
+               ? 0
+               : __real_PQsendPrepare(conn, name, way == 2 ? "no statement" : sql, count, types);
+}
+
+TORTURE_WRAP(int, PQsendQueryPrepared, PGconn *conn, const char *name, int count,
+             const char *const *values, const int *lengths, const int *formats, int result_format)
+{
+    switch (torture_fails(TORTURE_LIBPQ, "PQsendQueryPrepared", 3)) {
+    case 1:
+        return 0;
+    case 2: /* a pooler led to another session */
+        return __real_PQsendQueryPrepared(conn, "nobody's", 0, NULL, NULL, NULL, 0);
+    case 3:
+        return __real_PQsendQueryParams(conn, "select 1 / 0", 0, NULL, NULL, NULL, NULL, 0);
+    default:
+        return __real_PQsendQueryPrepared(conn, name, count, values, lengths, formats,
+                                          result_format);
+    }
+}
+
 TORTURE_WRAP(int, PQpipelineSync, PGconn *conn)
 {
     return torture_fails(TORTURE_LIBPQ, "PQpipelineSync", 1) != 0 ? 0 : __real_PQpipelineSync(conn);

@@ -104,6 +104,7 @@ static struct world {
     int64_t apart_ms;      /* the database's clock is so far ahead */
     int schema;            /* the version that the database has */
     bool open;             /* it has jobs that are not due yet */
+    int keeps;             /* times that statements were to be kept */
     int stops;             /* signals */
     bool no_host;          /* nobody knows its name */
     void (*on_wait)(void); /* what happens while somebody waits */
