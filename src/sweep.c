@@ -118,8 +118,7 @@ sweep_has_work(const struct sweep *sweep)
         const struct sweep_daemon *daemon = &sweep->daemons[i];
 
         if (daemon->held > 0 || (!sweep->closing && daemon->looking > 0) ||
-            (!sweep->closing && daemon->due && !daemon->drained &&
-             daemon->lane.gate != LANE_STOPPED && sweep->claims_left != 0)) {
+            sweep_may_claim(sweep, daemon)) {
             return true;
         }
     }
@@ -231,7 +230,7 @@ sweep_left_work(const struct sweep *sweep)
     for (size_t i = 0; limited && i < sweep->daemon_count; i++) {
         const struct sweep_daemon *daemon = &sweep->daemons[i];
 
-        if (daemon->due && !daemon->drained && daemon->lane.gate != LANE_STOPPED) {
+        if (sweep_has_more(daemon)) {
             return true;
         }
     }

@@ -31,6 +31,18 @@ sweep_ahead(int64_t places, int64_t mean_ms)
     return (int)(ahead > SWEEP_AHEAD_MAX ? SWEEP_AHEAD_MAX : ahead);
 }
 
+bool
+sweep_has_more(const struct sweep_daemon *daemon)
+{
+    return daemon->due && !daemon->drained && daemon->lane.gate != LANE_STOPPED;
+}
+
+bool
+sweep_may_claim(const struct sweep *sweep, const struct sweep_daemon *daemon)
+{
+    return !sweep->closing && sweep->claims_left != 0 && sweep_has_more(daemon);
+}
+
 /* How many jobs to ask for from this daemon now. */
 static int
 sweep_want(const struct sweep *sweep, const struct sweep_daemon *daemon)
@@ -38,8 +50,7 @@ sweep_want(const struct sweep *sweep, const struct sweep_daemon *daemon)
     int ahead;
     int want;
 
-    if (!daemon->due || daemon->drained || daemon->lane.gate == LANE_STOPPED ||
-        !sweep_engine_is_seen(sweep, daemon)) {
+    if (!sweep_has_more(daemon) || !sweep_engine_is_seen(sweep, daemon)) {
         return 0;
     }
     if (daemon->entry->unsupported) { /* nothing is asked for them */
@@ -52,6 +63,9 @@ sweep_want(const struct sweep *sweep, const struct sweep_daemon *daemon)
         return daemon->held == 0 && daemon->lane.active == 0 ? 1 : 0;
     }
     ahead = sweep_ahead(daemon->lane.conf->max_parallel, daemon->mean_ms);
+    if (ahead > SWEEP_AHEAD_GROWTH * daemon->claimed) {
+        ahead = (int)(SWEEP_AHEAD_GROWTH * daemon->claimed);
+    }
     want = daemon->lane.conf->max_parallel + ahead - daemon->held;
     return want > ahead / 2 ? want : 0; /* in batches, not one by one */
 }

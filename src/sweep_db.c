@@ -105,14 +105,29 @@ sweep_db_reconnect(struct sweep *sweep)
     }
 }
 
-/* Whether it is time to record: results are batched, but not for long. */
 static bool
-sweep_record_is_due(const struct sweep *sweep, bool force)
+sweep_claims_more(const struct sweep *sweep)
+{
+    size_t at = 0;
+
+    while (at < sweep->daemon_count && !sweep_may_claim(sweep, &sweep->daemons[at])) {
+        at++;
+    }
+    return at < sweep->daemon_count;
+}
+
+/* Whether it is time to record: results are batched, but not for long. along: something else is
+ * said anyway. */
+static bool
+sweep_record_is_due(const struct sweep *sweep, bool force, bool along)
 {
     const struct sweep_job *oldest = sweep->results.first;
+    size_t enough = along                      ? SWEEP_RECORD_ALONG
+                    : sweep_claims_more(sweep) ? SWEEP_RECORD_COUNT
+                                               : SWEEP_RECORD_LAST;
 
     return oldest != NULL &&
-           (force || sweep->results.count >= SWEEP_RECORD_COUNT || sweep->record_max == 1 ||
+           (force || sweep->alone || sweep->record_max == 1 || sweep->results.count >= enough ||
             clock_boot_ms() - oldest->ended_ms >= SWEEP_RECORD_MS);
 }
 
@@ -144,7 +159,7 @@ sweep_db_send(struct sweep *sweep, bool force)
         sweep_add_claim(sweep, &steps);
         sweep_add_seen(sweep, &steps, false);
     }
-    if (sweep_record_is_due(sweep, force) || sweep->alone || steps.count > 0) {
+    if (sweep_record_is_due(sweep, force, steps.count > 0)) {
         sweep_add_record(sweep, &steps);
     }
     if (steps.count == 0 || (steps.count == 1 && sweep->step_hello >= 0 && sweep->closing)) {

@@ -25,9 +25,18 @@
  * never more than this many jobs. A long queue would outlive its leases. */
 #define SWEEP_AHEAD_MAX 1024
 
-/* Results are recorded when there are so many, or the oldest is so old (milliseconds). */
+/* And no more than this many times what was claimed before: a claim of many takes its time, and the
+ * daemon would wait for it while the database could wait for the daemon. */
+#define SWEEP_AHEAD_GROWTH 4
+
+/* Results are recorded when there are so many, or the oldest is so old (milliseconds). Fewer go
+ * with whatever else is said, unless they are so few that whoever waits for that would wait for
+ * them; and where nothing is left to claim, when the last ones are recorded nobody does anything
+ * else. */
 #define SWEEP_RECORD_COUNT 1024
 #define SWEEP_RECORD_MS 250
+#define SWEEP_RECORD_ALONG 64
+#define SWEEP_RECORD_LAST 256
 
 /* What is known of daemons is offered so often: it may share its exchange with something that the
  * database refuses, but a run that offers what is refused itself would never end. */
@@ -236,6 +245,10 @@ struct sweep_steps {
     int count;
 };
 
+/* Whether a daemon has due jobs that nobody claimed, as far as this run knows. */
+bool sweep_has_more(const struct sweep_daemon *daemon);
+/* And whether this run will claim them. */
+bool sweep_may_claim(const struct sweep *sweep, const struct sweep_daemon *daemon);
 /* A place for one more step; the caller sets its sql and fills in its args. */
 int sweep_add_step(struct sweep_steps *steps);
 void sweep_clear_steps(struct sweep_steps *steps);

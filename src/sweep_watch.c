@@ -10,7 +10,7 @@
 static bool
 sweep_is_open(const struct sweep *sweep, const struct sweep_daemon *daemon)
 {
-    return daemon->due && !daemon->drained && !sweep->closing && daemon->lane.gate != LANE_STOPPED;
+    return !sweep->closing && sweep_has_more(daemon);
 }
 
 static enum sweep_view_state

@@ -60,10 +60,27 @@ test_how_many(void **state)
     static const struct {
         int64_t mean_ms;
         int held;
+        int claimed;
         const char *slots;
     } cases[] = {
-        {0, 0, "{2}"},    {0, 1, "{1}"},     {0, 2, NULL},    {1000, 0, "{2}"}, {999, 0, "{4}"},
-        {100, 0, "{22}"}, {100, 11, "{11}"}, {100, 12, NULL}, {1, 0, "{1026}"}, {2, 0, "{1002}"},
+        {0, 0, 999, "{2}"},
+        {0, 1, 999, "{1}"},
+        {0, 2, 999, NULL},
+        {1000, 0, 999, "{2}"},
+        {999, 0, 999, "{4}"},
+        {100, 0, 999, "{22}"},
+        {100, 11, 999, "{11}"},
+        {100, 12, 999, NULL},
+        {1, 0, 999, "{1026}"},
+        {2, 0, 999, "{1002}"},
+        /* Few at first: whoever is fast would wait for the claim of many. */
+        {1, 0, 0, "{2}"},
+        {1, 0, 1, "{6}"},
+        {1, 2, 2, "{8}"},
+        {1, 0, 255, "{1022}"},
+        {1, 0, 256, "{1026}"},
+        {100, 0, 4, "{18}"},
+        {100, 0, 5, "{22}"},
     };
 
     (void)state;
@@ -71,6 +88,7 @@ test_how_many(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         daemons[0].mean_ms = sweep.mean_ms = cases[i].mean_ms;
         daemons[0].held = cases[i].held;
+        daemons[0].claimed = cases[i].claimed;
         expect_claim("{\"d\"}", cases[i].slots);
         assert_int_equal(daemons[0].asked, cases[i].slots == NULL ? 0 : atoi(cases[i].slots + 1));
     }

@@ -74,37 +74,56 @@ test_when_results_are_recorded(void **state)
     assert_true(is_recorded(false));
 }
 
-/* What is said anyway takes them along. */
+/* The results are one fewer than are enough, and then one more than that. */
+static void
+expect_enough(size_t enough, size_t most, bool along)
+{
+    while (sweep.results.count < enough - 1) {
+        (void)scene_result(1);
+    }
+    sweep_db_send(&sweep, false);
+    assert_int_equal(sweep.step_busy, along);
+    assert_int_equal(sweep.step_record, -1);
+    sweep_db_advance(&sweep);
+    daemons[0].drained = false; /* it claims once more, where it did */
+    (void)scene_result(1);
+    (void)scene_result(1);
+    fail_next(ERR_DB_LOST); /* the cells of this world are few */
+    sweep_db_send(&sweep, false);
+    assert_true(sweep.step_busy);
+    assert_int_equal(sweep.recording.count, most);
+    assert_int_equal(sweep.results.count, enough + 1 - most);
+    sweep_db_advance(&sweep);
+    assert_int_equal(sweep.results.count, enough + 1);
+    assert_int_equal(sweep.recording.count, 0);
+}
+
+/* What is said anyway takes them along, unless they are few. */
 static void
 test_results_go_along(void **state)
 {
     (void)state;
-    (void)scene_result(1);
     daemons[1].drained = true;
-    assert_true(is_recorded(false));
-    assert_int_equal(times_said("claim"), 1);
-    assert_int_equal(world.db.exchanges, 1);
+    expect_enough(SWEEP_RECORD_ALONG, SWEEP_RECORD_ALONG + 1, true);
+    assert_int_equal(times_said("claim"), 2);
 }
 
 static void
 test_many_results_are_recorded_at_once(void **state)
 {
     (void)state;
+    daemons[0].held = daemons[1].held = 1000; /* there is more to claim, but not now */
+    expect_enough(SWEEP_RECORD_COUNT, SWEEP_RECORD_COUNT, false);
+    daemons[0].held = daemons[1].held = 0;
+}
+
+/* The last ones are awaited by whoever started the run. */
+static void
+test_the_last_results(void **state)
+{
+    (void)state;
     nothing_due();
-    for (int i = 1; i < SWEEP_RECORD_COUNT; i++) {
-        (void)scene_result(1);
-    }
-    sweep_db_send(&sweep, false);
-    assert_false(sweep.step_busy);
-    (void)scene_result(1);
-    (void)scene_result(1);
-    fail_next(ERR_DB_LOST); /* the cells of this world are few */
-    sweep_db_send(&sweep, false);
-    assert_true(sweep.step_busy);
-    assert_int_equal(sweep.recording.count, SWEEP_RECORD_COUNT);
-    assert_int_equal(sweep.results.count, 1);
-    sweep_db_advance(&sweep);
-    assert_int_equal(sweep.results.count, SWEEP_RECORD_COUNT + 1);
+    expect_enough(SWEEP_RECORD_LAST, SWEEP_RECORD_LAST + 1, false);
 }
 
 /* One exchange at a time, none without a connection, none before the time of the next attempt. */
@@ -570,6 +589,7 @@ main(void)
         SCENE_TEST(test_when_results_are_recorded),
         SCENE_TEST(test_results_go_along),
         SCENE_TEST(test_many_results_are_recorded_at_once),
+        SCENE_TEST(test_the_last_results),
         SCENE_TEST(test_when_nothing_is_said),
         SCENE_TEST(test_a_greeting_alone),
         SCENE_TEST(test_a_lost_connection),
