@@ -113,7 +113,6 @@ enum {
     CLAIM_PORT,
     CLAIM_HOLD,
     CLAIM_DELAY_S,
-    CLAIM_NOT_BEFORE,
     CLAIM_DUE_AT_US,
 };
 

@@ -43,7 +43,7 @@ fresh as materialized (
                 limit 1000
                   for update skip locked) n
 ),
--- The lists hold numbers only, and everything else comes from the row itself: an update that joined
+-- The lists hold numbers or places only, and everything else comes from the row itself: an update that joined
 -- them would be planned for as many rows as the statistics promise, and read the whole table for many,
 -- or the whole list once per row for few.
 planned as (
@@ -64,13 +64,16 @@ planned as (
     returning j.daemon
 ),
 picked as materialized (
+    -- place: where the row's version is, which stays there while it is locked, so that no index has to be gone
+    -- down a second time. Of a row that somebody changed since this statement began, it can't see the version
+    -- that it locked: the next run takes it.
     -- ends: it is not tried once more. keep() or cancel() was told "maybe too late" and no result came,
     -- or the runs that tried it die.
-    select a.daemon, p.id, p.due_at,
+    select a.daemon, p.place, p.id, p.due_at,
            p.end_wanted is not null or (p.state = 'claimed' and p.lost_claims + 1 >= $9::int) as ends
       from ask a
            cross join lateral (
-               select j.id, j.due_at, j.end_wanted, j.state, j.lost_claims
+               select j.ctid as place, j.id, j.due_at, j.end_wanted, j.state, j.lost_claims
                  from harpsweep.job j
                 where j.daemon = a.daemon
                   and (j.due_at, j.id) > (a.after_at, a.after_id)
@@ -94,7 +97,7 @@ claimed as (
            claim_token = $6::uuid,
            claimed_by = $7::text,
            claimed_at = now()
-     where j.id = any (array(select p.id from picked p where not p.ends))
+     where j.ctid = any (array(select p.place from picked p where not p.ends))
     returning j.id, j.daemon, j.appid, j.image_ref, j.image_id, j.choice, j.orphaned_at,
               j.attempts, j.not_before, j.protocol, j.host, j.docker_socket_port
 ),
@@ -111,29 +114,31 @@ ended as (
                              then format('claimed %s times in a row without a result: the runs died',
                                          j.lost_claims + 1)
                              else j.last_error end
-     where j.id = any (array(select p.id from picked p where p.ends))
+     where j.ctid = any (array(select p.place from picked p where p.ends))
     returning j.id, j.daemon, j.state
 )
-select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref,
-       c.image_id, c.choice, (extract(epoch from c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
-       c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s, c.not_before,
-       null::bigint as due_at_us
-  from claimed c
-       left join harpsweep.held(array(select f.id from claimed f), '{}', $11::int, $12::bool, $13::bool) h
-              on h.id = c.id
-union all
-select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null, null, null,
-       null
-  from ended e
-union all
-select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null, null, null,
-       null
-  from planned p group by p.daemon
-union all
-select 'upto', u.daemon, u.id, null, null, null, null, null, null, null, null, null, null, null, null, null,
-       (extract(epoch from u.due_at) * 1000000)::bigint
-  from (select distinct on (p.daemon) p.daemon, p.id, p.due_at
-          from picked p
-         order by p.daemon, p.due_at desc, p.id desc) u
+select r.kind, r.daemon, r.number, r.attempts, r.state, r.appid, r.image_ref, r.image_id, r.choice, r.orphaned_at_ms,
+       r.protocol, r.host, r.docker_socket_port, r.hold, r.delay_s, r.due_at_us
+  from (select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref,
+               c.image_id, c.choice, (extract(epoch from c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
+               c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s,
+               null::bigint as due_at_us, c.not_before
+          from claimed c
+               left join harpsweep.held(array(select f.id from claimed f), '{}', $11::int, $12::bool, $13::bool) h
+                      on h.id = c.id
+        union all
+        select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null,
+               null, null, null
+          from ended e
+        union all
+        select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null,
+               null, null, null
+          from planned p group by p.daemon
+        union all
+        select 'upto', u.daemon, u.id, null, null, null, null, null, null, null, null, null, null, null, null,
+               (extract(epoch from u.due_at) * 1000000)::bigint, null
+          from (select distinct on (p.daemon) p.daemon, p.id, p.due_at
+                  from picked p
+                 order by p.daemon, p.due_at desc, p.id desc) u) r
  -- Planned behind upto: it means that the run begins anew.
- order by not_before, kind desc, number
+ order by r.not_before, r.kind desc, r.number

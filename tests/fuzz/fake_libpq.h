@@ -117,7 +117,7 @@ static const struct fake_statement {
     {SQL_STATUS_WAITING, "TP", false},
     {SQL_STATUS_FAILED, "PPTTTwt", false},
     {SQL_STATUS_DAEMONS, "TtPPPPPtwttwttw", false},
-    {SQL_CLAIM, "kdPpSTTiTPttptptp", false},
+    {SQL_CLAIM, "kdPpSTTiTPttptpp", false},
     {SQL_RECORD, "aoSt", false},
     {SQL_CONFIRM, "abtp", false},
     {SQL_FIND, "Tbtttp", false},

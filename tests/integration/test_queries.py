@@ -116,7 +116,7 @@ def job_scans(nodes):
 def assert_by_index(nodes, *indexes):
     for node in job_scans(nodes):
         assert node["Node Type"] != "Seq Scan", node
-        assert node.get("Index Name") in indexes, node
+        assert node["Node Type"] == "Tid Scan" or node.get("Index Name") in indexes, node
 
 
 def touched(nodes):
@@ -161,8 +161,10 @@ def test_whether_anything_is_open_without_statistics(filled):
 def test_a_claim_touches_what_it_takes(filled):
     nodes = explain(filled, "claim", ["d0", "d1"], [50, 50], None, True, 24, TOKEN, "host:1", 120_000, 20, SCHEMA_VERSION, 0, True, False,
                     [None, None], [None, None])
-    # job_pkey: the rows that were picked are updated by their id.
+    # job_pkey: that of rows whose grace is fixed; those that were picked are updated where they are.
     assert_by_index(nodes, "job_due", "job_pkey")
+    assert [node["Actual Rows"] for node in nodes if node["Node Type"] == "Tid Scan"] in ([100, 0], [0, 0])
+    assert all(node["Actual Rows"] == 0 for node in job_scans(nodes) if node.get("Index Name") == "job_pkey")
     for node in job_scans(nodes):
         if node.get("Index Name") == "job_due":
             assert node["Actual Rows"] + node.get("Rows Removed by Filter", 0) <= 50

@@ -118,13 +118,12 @@ world_claim_from(struct cells *cells, const char *daemon, int slots)
                                           job->end == NULL ? "claimed" : job->end, "app", job->ref,
                                           job->image_id, job->now ? "now" : "grace",
                                           "1795404953000", job->protocol, job->host, job->port,
-                                          job->hold, job->delay_s, NULL, NULL});
+                                          job->hold, job->delay_s, NULL});
     }
     if (last > 0) {
-        cells_add(cells,
-                  (const char *[]){"upto", daemon, cells_number(cells, (int64_t)last), NULL, NULL,
-                                   NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                                   cells_number(cells, (int64_t)last * 1000)});
+        cells_add(cells, (const char *[]){"upto", daemon, cells_number(cells, (int64_t)last), NULL,
+                                          NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                          NULL, NULL, cells_number(cells, (int64_t)last * 1000)});
     }
 }
 
@@ -135,7 +134,7 @@ world_claim(const struct said *said)
     char daemon[256];
     char slots[256];
 
-    cells = (struct cells){.columns = 17};
+    cells = (struct cells){.columns = 16};
     for (size_t i = 0; array_item(said->values[0], i, daemon); i++) {
         assert_true(array_item(said->values[1], i, slots));
         assert_between(atoi(slots), 1, 2 * SWEEP_AHEAD_MAX);

@@ -21,16 +21,16 @@ struct claimed {
 static void
 claim(const struct claimed *rows, size_t count)
 {
-    struct cells cells = {.columns = 17};
+    struct cells cells = {.columns = 16};
     struct db_result *result;
 
     for (size_t i = 0; i < count; i++) {
         const struct claimed *row = &rows[i];
 
-        cells_add(&cells, (const char *[]){row->kind, row->daemon, row->number, "3", row->state,
-                                           "app", row->ref, row->image_id, "grace", "1795404953000",
-                                           row->protocol, row->host, row->port, row->hold,
-                                           row->delay_s, NULL, row->due_at_us});
+        cells_add(&cells,
+                  (const char *[]){row->kind, row->daemon, row->number, "3", row->state, "app",
+                                   row->ref, row->image_id, "grace", "1795404953000", row->protocol,
+                                   row->host, row->port, row->hold, row->delay_s, row->due_at_us});
     }
     result = cells_answer(&cells);
     sweep_claimed(&sweep, result);
