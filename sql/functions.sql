@@ -193,6 +193,8 @@ comment on function harpsweep.endpoint_of(text) is
     'Where a daemon of Nextcloud''s is; no row for one that is unknown or has no HaRP. Used by the other functions.';
 comment on function harpsweep.news() is
     'What a run has to know of Nextcloud, one row each: "nextcloud" (once; prefix and schema of its tables), "daemon" (detail: what is wrong with it), "look" (an app whose container is to be looked at; detail: its fingerprint), "gone" (an app that was removed unnoticed; see reconcile()).';
+comment on function harpsweep.changed_apps() is
+    'What is to be done about Nextcloud''s apps, one row each: "look" (its container is to be looked at; with its fingerprint), "gone" (it was removed unnoticed; see reconcile()). No row where all is as it was seen last, which is what a run asks first.';
 comment on function harpsweep.reconcile() is
     'Makes the jobs of apps that were removed while their trigger was not there or failed; returns how many.';
 comment on function harpsweep.observed(text[], text[], text[], text[], text[], bigint[], text[]) is

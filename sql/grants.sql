@@ -47,6 +47,7 @@ grant delete on harpsweep.exapp_image to harpsweep_worker;
 -- What Nextcloud's tables say, without its secrets, and what is made of it.
 grant execute on function
     harpsweep.news(),
+    harpsweep.changed_apps(),
     harpsweep.nextcloud_settings(),
     harpsweep.nextcloud_state(),
     harpsweep.held(bigint[], text[], int, boolean, boolean),

@@ -97,9 +97,14 @@ do $$
 declare
     -- A deploy_config is whatever PHP wrote: an empty list where an object was meant, a number as a
     -- string. Nothing of it may raise, for the triggers read it as well.
+    --
+    -- Every run asks for changed_apps(), in a backend of its own that has planned nothing before: each function
+    -- with a plan of its own, each subquery and each operator costs it more than all the rows. So the small
+    -- functions here have no search_path of their own, which lets the planner write them into the statement that
+    -- calls them; that one is always a function that has one.
     ddl text[] := array[
 $ddl$
-create or replace function harpsweep.readable(given json) returns json
+create or replace function harpsweep.looked_into(given json) returns json
 language plpgsql immutable set search_path = pg_catalog, pg_temp
 as $body$
 begin
@@ -111,12 +116,26 @@ end
 $body$
 $ddl$,
 $ddl$
+comment on function harpsweep.looked_into(json) is
+    'A JSON value, or null where every look into it fails. Used by readable().'
+$ddl$,
+-- Which can only be for an escape \u, or for a depth that the stack has no room for. So what has neither needs
+-- no look, and mostly PL/pgSQL needs not be loaded.
+$ddl$
+create or replace function harpsweep.readable(given json) returns json
+language sql stable
+as $body$
+    select case when octet_length(given::text) <= 2000 and strpos(given::text, E'\\u') = 0 then given
+                else harpsweep.looked_into(given) end
+$body$
+$ddl$,
+$ddl$
 comment on function harpsweep.readable(json) is
     'A JSON value, or null where every look into it would fail: the type stores escapes that no text can hold, such as that of NUL. Used by the other functions.'
 $ddl$,
 $ddl$
 create or replace function harpsweep.fingerprint(id bigint, created_time bigint, status json) returns text
-language sql immutable set search_path = pg_catalog, pg_temp
+language sql stable
 as $body$ select concat_ws(' ', id, coalesce(status ->> 'deploy_start_time', created_time::text)) $body$
 $ddl$,
 $ddl$
@@ -124,18 +143,60 @@ comment on function harpsweep.fingerprint(bigint, bigint, json) is
     'Tells one deploy of an app from the next: AppAPI notes in the status when a deploy begins, and a new row is a new app.'
 $ddl$,
 $ddl$
+create or replace function harpsweep.deploy_percent(status json) returns int
+language sql stable
+as $body$ select case when status ->> 'deploy' ~ '^[0-9]{1,3}$' then (status ->> 'deploy')::int else 0 end $body$
+$ddl$,
+$ddl$
+comment on function harpsweep.deploy_percent(json) is
+    'How far the deploy of an app is; 100 is its end.'
+$ddl$,
+$ddl$
+create or replace function harpsweep.endpoint_told(given_protocol text, given_host text, deploy_config json)
+returns table (protocol text, host text, port text)
+language sql stable
+as $body$ select lower($1), rtrim($2, '/'), $3 #>> '{harp,docker_socket_port}' $body$
+$ddl$,
+$ddl$
+comment on function harpsweep.endpoint_told(text, text, json) is
+    'Where a daemon is, as its row says; the port may be no port.'
+$ddl$,
+$ddl$
 create or replace function harpsweep.endpoint_from(given_protocol text, given_host text, deploy_config json)
 returns table (protocol text, host text, docker_socket_port int)
-language sql immutable set search_path = pg_catalog, pg_temp
+language sql stable
 as $body$
-    select lower($1), rtrim($2, '/'),
-           case when p.port ~ '^[1-9][0-9]{0,4}$' and p.port::int <= 65535 then p.port::int end
-    from (select case json_typeof($3 -> 'harp') when 'object' then $3 #>> '{harp,docker_socket_port}' end as port) as p
+    select e.protocol, e.host,
+           case when json_typeof($3 -> 'harp') = 'object' and e.port ~ '^[1-9][0-9]{0,4}$' and e.port::int <= 65535
+                then e.port::int end
+    from harpsweep.endpoint_told($1, $2, $3) as e
 $body$
 $ddl$,
 $ddl$
 comment on function harpsweep.endpoint_from(text, text, json) is
     'Where a daemon is, out of a row of AppAPI''s: docker_socket_port may be a number or a string there.'
+$ddl$,
+$ddl$
+create or replace function harpsweep.daemon_problem(
+    name text, deploys_by text, host text, deploy_config json, docker_socket_port int) returns text
+language sql stable
+as $body$
+    select case when $2 <> 'docker-install'
+                    then format('daemon %s deploys by %s, not with Docker', $1, $2)
+                when $4 is null
+                    then format('the deploy_config of daemon %s cannot be read', $1)
+                when json_typeof($4 -> 'harp') is distinct from 'object' or ($4 ->> 'harp') ~ '^\s*\{\s*\}\s*$'
+                    then format('daemon %s uses Docker without HaRP', $1)
+                when starts_with($3, '/')
+                    then format('daemon %s is a Unix socket, %s: HaRP has an address', $1, $3)
+                when $5 is null
+                    then format('daemon %s has no valid docker_socket_port', $1)
+           end
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.daemon_problem(text, text, text, json, int) is
+    'Why images on a daemon cannot be deleted; null where they can.'
 $ddl$,
 $ddl$
 create or replace function harpsweep.local_registries(deploy_config json) returns text[]
@@ -161,7 +222,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 as $body$
     select a.appid::text, a.daemon_config_name::text, a.version::text,
            harpsweep.fingerprint(a.id, a.created_time, s.status),
-           case when s.status ->> 'deploy' ~ '^[0-9]{1,3}$' then (s.status ->> 'deploy')::int else 0 end,
+           harpsweep.deploy_percent(s.status),
            case when s.status is null then 'its status cannot be read' else coalesce(s.status ->> 'error', '') end,
            to_timestamp(case when s.status ->> 'deploy_start_time' ~ '^[0-9]{1,11}$'
                              then (s.status ->> 'deploy_start_time')::float8
@@ -176,31 +237,74 @@ comment on function harpsweep.nextcloud_apps() is
     'AppAPI''s table of apps, without its secrets: how far the deploy is (percent), what went wrong with it, and when it began.'
 $ddl$,
 $ddl$
-create or replace function harpsweep.nextcloud_daemons()
-returns table (daemon text, protocol text, host text, docker_socket_port int, local_registries text[], problem text)
-language sql stable security definer set search_path = pg_catalog, pg_temp
+create or replace function harpsweep.read_daemons()
+returns table (
+    daemon text, protocol text, host text, docker_socket_port int, deploy_config json, problem text)
+language sql stable
 as $body$
-    select d.name::text, e.protocol, e.host, e.docker_socket_port, harpsweep.local_registries(c.deploy_config),
-           case when d.accepts_deploy_id <> 'docker-install'
-                    then format('daemon %s deploys by %s, not with Docker', d.name, d.accepts_deploy_id)
-                when c.deploy_config is null
-                    then format('the deploy_config of daemon %s cannot be read', d.name)
-                when json_typeof(c.deploy_config -> 'harp') is distinct from 'object'
-                     or (c.deploy_config ->> 'harp') ~ '^\s*\{\s*\}\s*$'
-                    then format('daemon %s uses Docker without HaRP', d.name)
-                when starts_with(d.host, '/')
-                    then format('daemon %s is a Unix socket, %s: HaRP has an address', d.name, d.host)
-                when e.docker_socket_port is null
-                    then format('daemon %s has no valid docker_socket_port', d.name)
-           end
+    select d.name::text, e.protocol, e.host, e.docker_socket_port, c.deploy_config,
+           harpsweep.daemon_problem(d.name, d.accepts_deploy_id, d.host, c.deploy_config, e.docker_socket_port)
     from @ex_apps_daemons@ as d
          cross join lateral (select harpsweep.readable(d.deploy_config) as deploy_config offset 0) as c
          cross join lateral harpsweep.endpoint_from(d.protocol, d.host, c.deploy_config) as e
 $body$
 $ddl$,
 $ddl$
+comment on function harpsweep.read_daemons() is
+    'AppAPI''s table of daemons, with its passwords. problem: why images there cannot be deleted; null where they can. Used by the other functions.'
+$ddl$,
+$ddl$
+create or replace function harpsweep.nextcloud_daemons()
+returns table (daemon text, protocol text, host text, docker_socket_port int, local_registries text[], problem text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $body$
+    select d.daemon, d.protocol, d.host, d.docker_socket_port, harpsweep.local_registries(d.deploy_config), d.problem
+    from harpsweep.read_daemons() as d
+$body$
+$ddl$,
+$ddl$
 comment on function harpsweep.nextcloud_daemons() is
     'AppAPI''s table of daemons, without its passwords. problem: why images there cannot be deleted; null where they can.'
+$ddl$,
+$ddl$
+create or replace function harpsweep.awaits_look(
+    status json, daemon text, deploys_by text, host text, deploy_config json) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $body$
+    select harpsweep.deploy_percent(r.status) >= 100
+           and harpsweep.daemon_problem($2, $3, $4, r.deploy_config, e.docker_socket_port) is null
+    from (select harpsweep.readable($1) as status, harpsweep.readable($5) as deploy_config offset 0) as r
+         cross join lateral harpsweep.endpoint_from(null, null, r.deploy_config) as e
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.awaits_look(json, text, text, text, json) is
+    'Whether an app that is not as it was seen last can be looked at: its deploy ended, and its daemon has HaRP. Used by changed_apps().'
+$ddl$,
+-- Whether an app is as it was seen last is asked first, for mostly it is, and awaits_look() is not planned then.
+-- The port is compared as its row has it: the one that was seen was valid, and a valid one is written in one way.
+$ddl$
+create or replace function harpsweep.changed_apps()
+returns table (kind text, appid text, fingerprint text, daemon text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $body$
+    select case when a.id is null then 'gone' else 'look' end, coalesce(a.appid, i.appid)::text, a.fingerprint,
+           coalesce(a.daemon, i.daemon)::text
+    from (select x.id, x.appid, x.daemon_config_name as daemon, x.status,
+                 harpsweep.fingerprint(x.id, x.created_time, harpsweep.readable(x.status)) as fingerprint
+          from @ex_apps@ as x) as a
+         full join (select * from harpsweep.exapp_image as x where x.superseded_at is null) as i on i.appid = a.appid
+         left join (select x.name, x.accepts_deploy_id, x.host, x.deploy_config, e.protocol as seen_protocol,
+                           e.host as seen_host, e.port
+                    from @ex_apps_daemons@ as x
+                         cross join lateral harpsweep.endpoint_told(
+                             x.protocol, x.host, harpsweep.readable(x.deploy_config)) as e) as d on d.name = a.daemon
+    where case when a.id is null then true -- removed, and its trigger did not tell
+               when (i.fingerprint, i.protocol, i.host, i.docker_socket_port::text)
+                    is distinct from (a.fingerprint, d.seen_protocol, d.seen_host, d.port)
+                   then harpsweep.awaits_look(a.status, d.name, d.accepts_deploy_id, d.host, d.deploy_config)
+          end
+$body$
 $ddl$,
 $ddl$
 create or replace function harpsweep.appapi_cleans_up() returns boolean

@@ -15,7 +15,9 @@ begin
                             'reconcile', 'endpoint_of', 'engine_apps', 'freeze_endpoint', 'exapp_gone',
                             'note_intake_error', 'nextcloud_apps', 'nextcloud_daemons', 'note_appapi_job',
                             'appapi_job_gone', 'nextcloud_settings', 'nextcloud_state', 'appapi_cleans_up',
-                            'readable', 'fingerprint', 'endpoint_from', 'local_registries')
+                            'readable', 'looked_into', 'fingerprint', 'deploy_percent', 'endpoint_told',
+                            'endpoint_from', 'local_registries', 'daemon_problem', 'read_daemons', 'awaits_look',
+                            'changed_apps')
     loop
         execute format('drop function %s cascade', old.function);
     end loop;

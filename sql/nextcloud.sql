@@ -352,30 +352,16 @@ returns table (
     paused boolean, stop text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    with daemons as materialized (select * from harpsweep.nextcloud_daemons()),
-         apps as materialized (select * from harpsweep.nextcloud_apps())
     select 'nextcloud', n.table_prefix, n.schema_name, null, null, null, null, null, null
     from harpsweep.nextcloud as n
     union all
     select 'daemon', d.daemon, d.problem, d.daemon, d.protocol, d.host, d.docker_socket_port,
            coalesce(k.paused_until > now(), false), k.stop
-    from daemons as d
+    from harpsweep.read_daemons() as d
          left join harpsweep.daemon as k on k.daemon = d.daemon
     union all
-    select 'look', a.appid, a.fingerprint, a.daemon, null, null, null, null, null
-    from apps as a
-         join daemons as d on d.daemon = a.daemon and d.problem is null
-         left join harpsweep.exapp_image as i on i.appid = a.appid and i.superseded_at is null
-    where a.deploy >= 100
-      and (i.fingerprint is distinct from a.fingerprint
-           or (i.protocol, i.host, i.docker_socket_port)
-              is distinct from (d.protocol, d.host, d.docker_socket_port))
-    union all
-    -- Removed, and its trigger did not tell.
-    select 'gone', i.appid, null, i.daemon, null, null, null, null, null
-    from harpsweep.exapp_image as i
-    where i.superseded_at is null
-      and not exists (select from apps as a where a.appid = i.appid)
+    select a.kind, a.appid, a.fingerprint, a.daemon, null, null, null, null, null
+    from harpsweep.changed_apps() as a
 $$;
 create or replace function harpsweep.nextcloud_state()
 returns table (

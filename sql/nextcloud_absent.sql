@@ -18,6 +18,11 @@ as $$
     where false
 $$;
 
+create or replace function harpsweep.changed_apps()
+returns table (kind text, appid text, fingerprint text, daemon text)
+language sql stable
+as $$ select null::text, null::text, null::text, null::text where false $$;
+
 create or replace function harpsweep.held(
     ids bigint[], images text[], keep_previous int, protect boolean, by_name boolean)
 returns table (id bigint, reason text, delay_s int)

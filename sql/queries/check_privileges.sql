@@ -17,6 +17,7 @@ with wanted (kind, name, privilege, columns, needed_for) as (values
     ('table', 'daemon', 'update', null, 'run'),
     ('function', 'schema_version', 'execute', null, 'run'),
     ('function', 'news', 'execute', null, 'run'),
+    ('function', 'changed_apps', 'execute', null, 'run'),
     ('function', 'held', 'execute', null, 'run'),
     ('function', 'deploys_beside', 'execute', null, 'run'),
     ('function', 'observed', 'execute', null, 'run'),

@@ -74,7 +74,8 @@ def test_harp(watched, nextcloud, harp, port):
     assert failures(watched) == []
 
 
-CONFIGS = ["[]", "{}", "null", "5", '"x"', "true", '[{"harp": {"docker_socket_port": 24000}}]', '{"harp": {"harp": {}}}']
+CONFIGS = ["[]", "{}", "null", "5", '"x"', "true", '[{"harp": {"docker_socket_port": 24000}}]', '{"harp": {"harp": {}}}',
+           '{"harp": {"docker_socket_port": 24000}, "harp": []}']
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -157,3 +158,45 @@ class TestUnreadable:
         assert [failure[0:3:2] for failure in failures(watched)] == [
             ("oc_ex_apps_daemons update", "odd"), ("oc_ex_apps_daemons delete", "odd")]
         assert "password" not in str(rows(watched, "select * from harpsweep.intake_error"))
+
+
+# What the type json takes, and whether it can be looked into.
+TEXTS = {
+    "null": True, "[]": True, "{}": True, "-1.5e300": True, '"x"': True, '"\\\\"': True, '"\\/\\n\\t\\""': True, '"é😀"': True,
+    '{"a": {"b": [1, {"c": "\\u0041"}]}}': True, '"\\u00e9 \\u20ac \\ud83d\\ude00"': True, '"\\\\u0000"': True,
+    '{"net":"host","nextcloud_url":"https:\\/\\/cloud.example","computeDevice":{"id":"cpu","label":"Gr\\u00fcn"},"harp":[]}': True,
+    '"\\u0000"': False, '"\\\\\\u0000"': False, '"\\ud800"': False, '"\\uDFFF"': False, '"\\ude00\\ud83d"': False,
+    '"\\ud83d\\ud83d"': False, '{"\\u0000": 1}': False, '[[{"a": ["\\uD83D x"]}]]': False,
+    json.dumps("x" * 5000): True, json.dumps("x" * 5000 + "\0"): False, "[" * 900 + "]" * 900: True, "[" * 5000 + "]" * 5000: True}
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text[:30])
+def test_readable(watched, text):
+    """It says at a glance what a look into the value says."""
+    readable, looked_into = rows(watched, "select harpsweep.readable(g.j)::text, harpsweep.looked_into(g.j)::text"
+                                          " from (select %s::json as j) as g", text)[0]
+    assert readable == looked_into == (text if TEXTS[text] else None)
+
+
+def test_nested_deeper_than_the_stack(watched, nextcloud):
+    """Stored where there was room for it."""
+    nextcloud.add_daemon()
+    nextcloud.add_daemon("deep")
+    deploy_and_observe(nextcloud, watched, "app")
+    nextcloud.run("update {ex_apps_daemons} set deploy_config = %s where name = 'deep'", "[" * 9000 + "]" * 9000)
+    watched.execute("set max_stack_depth = '500kB'")
+    assert rows(watched, "select name, detail from harpsweep.news() where kind <> 'nextcloud' order by 1") == [
+        ("deep", "the deploy_config of daemon deep cannot be read"), (DAEMON, None)]
+
+
+def test_an_idle_run_s_question_loads_no_plpgsql(watched_rows, watched, nextcloud):
+    """A run asks in a new session, where to load it costs more than to look at the rows."""
+    nextcloud.add_daemon()
+    deploy_and_observe(nextcloud, watched, "app")
+    session = watched_rows.connect("harpsweep_worker")
+    loaded = "select count(*) > 0 from pg_settings where starts_with(name, 'plpgsql.')"
+    assert rows(session, "select * from harpsweep.changed_apps()") == []
+    assert not one(session, loaded)
+    nextcloud.set_status("app", error="\0", deploy_start_time=5)
+    assert rows(session, "select * from harpsweep.changed_apps()") == []
+    assert one(session, loaded)

@@ -11,12 +11,14 @@ SECRETS = ("a-secret-of-nextcloud", "the-haproxy-password", "the-other-setting")
 # All functions that a role may call and that say something, with arguments.
 ALL, SOME = "array(select id from harpsweep.job)", "(select min(id) from harpsweep.job)"
 WORKER = {
-    "cancel": f"{SOME}, 'r'", "cancel_daemon": "'d', 'r'", "deploys_beside": ALL, "endpoint_of": "'harp_docker'",
+    "cancel": f"{SOME}, 'r'", "cancel_daemon": "'d', 'r'", "changed_apps": "", "deploys_beside": ALL,
+    "endpoint_of": "'harp_docker'",
     "flush_daemon": "'d'", "held": f"{ALL}, null, 2, true, true", "keep": "'d', 'a'", "keep_job": SOME, "make_due": SOME,
     "news": "", "nextcloud_settings": "", "nextcloud_state": "", "readable_span": "1", "reconcile": "", "retry": SOME,
     "observed": "'{app}', '{harp_docker}', '{x}', '{r}', '{null}', '{1}', '{running}'",
     "schedule": "'harp_docker', 'a', 'i'", "schema_version": ""}
-OWN = ("deploys_beside", "endpoint_of", "held", "news", "nextcloud_settings", "nextcloud_state", "observed", "reconcile")
+OWN = ("changed_apps", "deploys_beside", "endpoint_of", "held", "news", "nextcloud_settings", "nextcloud_state", "observed",
+       "reconcile")
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ PASSWORD = "a-password-of-the-database"
 # All that the three roles may do, and nobody else: relation, function or type -> role -> privileges.
 WRITER, WORKER, READER = "harpsweep_writer", "harpsweep_worker", "harpsweep_reader"
 CALLS = ("cancel", "cancel_daemon", "flush_daemon", "keep", "keep_job", "make_due", "retry", "schedule")
-ASKS = ("deploys_beside", "endpoint_of", "held", "news", "nextcloud_settings", "nextcloud_state", "observed", "reconcile")
+ASKS = ("changed_apps", "deploys_beside", "endpoint_of", "held", "news", "nextcloud_settings", "nextcloud_state", "observed",
+        "reconcile")
 VIEWS = ("daemon_health", "daily", "jobs")
 WRITTEN = ("attempts", "bytes_freed", "claim_token", "claimed_at", "claimed_by", "docker_socket_port", "duration_ms", "end_wanted",
            "failures", "finished_at", "grace_hours", "hold_reason", "host", "http_status", "last_error", "lost_claims", "next_at",
@@ -120,7 +121,7 @@ def test_functions_run_nothing_of_their_caller_s(attacker, connection):
     kept = schedule(attacker, "d", "b", "app:2")
     for call in (f"make_due({number})", f"cancel({number}, 'r')", f"retry({number})", f"keep_job({kept})", "keep('d', 'app')",
                  "flush_daemon('d')", "cancel_daemon('d', 'r')", "schedule('d', 'c', 'c:1', 'update', 'keep')", "news()",
-                 "nextcloud_settings()", "nextcloud_state()", "reconcile()", "endpoint_of('d')",
+                 "changed_apps()", "nextcloud_settings()", "nextcloud_state()", "reconcile()", "endpoint_of('d')",
                  f"held('{{{number}}}', null, 2, true, true)", f"deploys_beside('{{{number}}}')"):
         attacker.execute(f"select * from harpsweep.{call}")
     assert one(connection, "select count(*) from harpsweep.job") >= 3
