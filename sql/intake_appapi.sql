@@ -283,26 +283,29 @@ comment on function harpsweep.awaits_look(json, text, text, text, json) is
 $ddl$,
 -- Whether an app is as it was seen last is asked first, for mostly it is, and awaits_look() is not planned then.
 -- The port is compared as its row has it: the one that was seen was valid, and a valid one is written in one way.
+-- The casts spare a new session the list of all operators named =, which it reads where none has exactly the two types.
 $ddl$
 create or replace function harpsweep.changed_apps()
 returns table (kind text, appid text, fingerprint text, daemon text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $body$
-    select case when a.id is null then 'gone' else 'look' end, coalesce(a.appid, i.appid)::text, a.fingerprint,
-           coalesce(a.daemon, i.daemon)::text
-    from (select x.id, x.appid, x.daemon_config_name as daemon, x.status,
+    select case when a.id is null then 'gone' else 'look' end, coalesce(a.appid, i.appid), a.fingerprint,
+           coalesce(a.daemon, i.daemon)
+    from (select x.id, x.appid::text, x.daemon_config_name::text as daemon, x.status,
                  harpsweep.fingerprint(x.id, x.created_time, harpsweep.readable(x.status)) as fingerprint
           from @ex_apps@ as x) as a
-         full join (select * from harpsweep.exapp_image as x where x.superseded_at is null) as i on i.appid = a.appid
-         left join (select x.name, x.accepts_deploy_id, x.host, x.deploy_config, e.protocol as seen_protocol,
-                           e.host as seen_host, e.port
+         full join (select x.appid::text, x.daemon::text, x.fingerprint, x.protocol, x.host,
+                           x.docker_socket_port::text as port
+                    from harpsweep.exapp_image as x
+                    where x.superseded_at is null) as i on i.appid = a.appid
+         left join (select x.name::text, x.accepts_deploy_id, x.host as given_host, x.deploy_config, e.*
                     from @ex_apps_daemons@ as x
                          cross join lateral harpsweep.endpoint_told(
                              x.protocol, x.host, harpsweep.readable(x.deploy_config)) as e) as d on d.name = a.daemon
     where case when a.id is null then true -- removed, and its trigger did not tell
-               when (i.fingerprint, i.protocol, i.host, i.docker_socket_port::text)
-                    is distinct from (a.fingerprint, d.seen_protocol, d.seen_host, d.port)
-                   then harpsweep.awaits_look(a.status, d.name, d.accepts_deploy_id, d.host, d.deploy_config)
+               when (i.fingerprint, i.protocol, i.host, i.port)
+                    is distinct from (a.fingerprint, d.protocol, d.host, d.port)
+                   then harpsweep.awaits_look(a.status, d.name, d.accepts_deploy_id, d.given_host, d.deploy_config)
           end
 $body$
 $ddl$,

@@ -358,7 +358,7 @@ as $$
     select 'daemon', d.daemon, d.problem, d.daemon, d.protocol, d.host, d.docker_socket_port,
            coalesce(k.paused_until > now(), false), k.stop
     from harpsweep.read_daemons() as d
-         left join harpsweep.daemon as k on k.daemon = d.daemon
+         left join harpsweep.daemon as k on k.daemon::text = d.daemon -- see changed_apps()
     union all
     select a.kind, a.appid, a.fingerprint, a.daemon, null, null, null, null, null
     from harpsweep.changed_apps() as a
