@@ -1,6 +1,7 @@
 -- Part of intake_appapi.sql: what harpsweep makes of Nextcloud's tables. Everything here reads them
--- through the functions nextcloud_apps(), nextcloud_daemons() and nextcloud_settings(), which
--- intake_appapi.sql writes for their schema and prefix; nothing here writes them.
+-- through the functions nextcloud_apps(), changed_apps(), nextcloud_daemons(), read_daemons() and
+-- nextcloud_settings(), which intake_appapi.sql writes for their schema and prefix; nothing here writes
+-- them.
 --
 -- None of it is bound to a column of Nextcloud's: no view, no trigger with a condition or a list of
 -- columns. So Nextcloud may change its tables as it likes, and what no longer fits is an error of
