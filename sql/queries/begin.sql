@@ -9,4 +9,4 @@ select harpsweep.schema_version() as schema_version,
        pg_backend_pid() as backend,
        -- Ordered, which exists() is not: without statistics the planner would else read the whole table.
        (select true from harpsweep.job j where j.due_at is not null order by j.daemon limit 1) as open,
-       exists (select from harpsweep.news() n where n.kind in ('look', 'gone')) as news
+       exists (select from harpsweep.changed_apps()) as news
