@@ -85,6 +85,7 @@ SOURCES := \
 	src/imageref.c \
 	src/jobs.c \
 	src/jobs_news.c \
+	src/jobs_record.c \
 	src/json_out.c \
 	src/keyfile.c \
 	src/lane.c \

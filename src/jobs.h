@@ -234,7 +234,7 @@ const char *jobs_prune_intake(struct db_args *args, int64_t history_days);
 const char *jobs_peek(struct db_args *args, const char *daemon, const char *app, bool enabled,
                       int64_t grace_hours, int64_t max_rows);
 
-/* One row of a record's answer; rows come in the order of the results. */
+/* What became of a result. */
 enum jobs_recorded { JOBS_RECORDED, JOBS_ALREADY, JOBS_LATE };
 
 struct jobs_record_row {
@@ -243,7 +243,10 @@ struct jobs_record_row {
     const char *beside; /* an app whose deploy began beside the delete; "" for none */
 };
 
-void jobs_read_record(const struct db_result *result, int row, struct jobs_record_row *ret_row);
+/* What became of each of count results, in their order. An answer that does not account for every
+ * one of them is ERR_DB: nothing is known of any then. */
+bool jobs_read_record(const struct db_result *result, struct jobs_result *const *results,
+                      size_t count, struct jobs_record_row *ret_rows, struct err *err) MUST_CHECK;
 
 /* What a run did: the row of harpsweep.run and the summary line. */
 struct jobs_totals {

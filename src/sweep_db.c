@@ -23,15 +23,20 @@
 /* Times that it is tried: another run may have been in its way. */
 #define SWEEP_FINISH_TRIES 5
 
-/* Puts back what an exchange carried that did not happen. */
 static void
-sweep_take_back(struct sweep *sweep)
+sweep_take_back_results(struct sweep *sweep)
 {
     struct sweep_list results = sweep->recording;
 
     memset(&sweep->recording, 0, sizeof sweep->recording);
     sweep_list_move(&results, &sweep->results);
     sweep->results = results;
+}
+
+/* Puts back what else an exchange carried that did not happen. */
+static void
+sweep_take_back_others(struct sweep *sweep)
+{
     sweep_list_move(&sweep->confirm, &sweep->confirming);
     sweep_unobserve(sweep);
     for (size_t i = 0; i < sweep->daemon_count && sweep->step_seen >= 0; i++) {
@@ -56,23 +61,13 @@ sweep_try_again(struct sweep *sweep, const struct err *err)
     sweep->reconnect_at_ms = clock_boot_ms() + sweep->reconnect_wait_ms;
 }
 
-static void
-sweep_broken(struct sweep *sweep, const struct err *err)
+void
+sweep_not_recorded(struct sweep *sweep, const struct err *err)
 {
     size_t results = sweep->recording.count;
 
-    sweep_take_back(sweep);
-    if (err->kind == ERR_DB_LOST || err->kind == ERR_DB_AGAIN) {
-        sweep_try_again(sweep, err);
-        return;
-    }
-    if (sweep->step_count >= 0) { /* nobody's work rests on it: the rest once more, without it */
-        return;
-    }
-    sweep->seen_failures += sweep->step_seen >= 0;
-    if (results == 0) {
-        sweep_fail(sweep, err); /* no more claims; what is done is recorded all the same */
-    } else if (!sweep->alone) {
+    sweep_take_back_results(sweep);
+    if (!sweep->alone) {
         sweep->alone = true; /* find out which statement it was */
     } else if (results > 1) {
         sweep->record_max = 1; /* one bad result must not take the others with it */
@@ -84,6 +79,27 @@ sweep_broken(struct sweep *sweep, const struct err *err)
         sweep->report->unrecorded++;
         sweep_job_free(job);
         sweep->alone = sweep->results.count > 0;
+    }
+}
+
+static void
+sweep_broken(struct sweep *sweep, const struct err *err)
+{
+    sweep_take_back_others(sweep);
+    if (err->kind == ERR_DB_LOST || err->kind == ERR_DB_AGAIN) {
+        sweep_take_back_results(sweep);
+        sweep_try_again(sweep, err);
+        return;
+    }
+    if (sweep->step_count >= 0) { /* nobody's work rests on it: the rest once more, without it */
+        sweep_take_back_results(sweep);
+        return;
+    }
+    sweep->seen_failures += sweep->step_seen >= 0;
+    if (sweep->recording.count > 0) {
+        sweep_not_recorded(sweep, err);
+    } else {
+        sweep_fail(sweep, err); /* no more claims; what is done is recorded all the same */
     }
 }
 

@@ -62,26 +62,40 @@ sweep_tell_beside(struct sweep *sweep, const struct sweep_job *job, const char *
     }
 }
 
+static void
+sweep_tell(struct sweep *sweep, const struct sweep_job *job, const struct jobs_record_row *recorded)
+{
+    if (recorded->outcome == JOBS_LATE) {
+        sweep->report->totals.late++;
+        job->call.daemon->returned++;
+        log_warning("result came too late and changed nothing: job=%" PRId64
+                    " image=%s result=%s state=%s run=%s",
+                    job->job.id, job->job.image_ref, verdict_state_name(job->result.state),
+                    recorded->state, sweep->run.token);
+    } else {
+        sweep_count(sweep, job, recorded->state);
+        sweep_tell_beside(sweep, job, recorded->beside);
+    }
+}
+
 void
 sweep_recorded(struct sweep *sweep, const struct db_result *result)
 {
+    struct jobs_record_row recorded[SWEEP_RECORD_COUNT];
+    struct jobs_result *results[SWEEP_RECORD_COUNT];
     struct sweep_job *job;
+    size_t count = 0;
+    struct err err;
 
-    for (int row = 0; (job = sweep_list_pop(&sweep->recording)) != NULL; row++) {
-        struct jobs_record_row recorded;
-
-        jobs_read_record(result, row, &recorded);
-        if (recorded.outcome == JOBS_LATE) {
-            sweep->report->totals.late++;
-            job->call.daemon->returned++;
-            log_warning("result came too late and changed nothing: job=%" PRId64
-                        " image=%s result=%s state=%s run=%s",
-                        job->job.id, job->job.image_ref, verdict_state_name(job->result.state),
-                        recorded.state, sweep->run.token);
-        } else {
-            sweep_count(sweep, job, recorded.state);
-            sweep_tell_beside(sweep, job, recorded.beside);
-        }
+    for (job = sweep->recording.first; job != NULL; job = job->next) {
+        results[count++] = &job->result;
+    }
+    if (!jobs_read_record(result, results, count, recorded, &err)) {
+        sweep_not_recorded(sweep, &err); /* what was recorded all the same is told so then */
+        return;
+    }
+    for (size_t i = 0; (job = sweep_list_pop(&sweep->recording)) != NULL; i++) {
+        sweep_tell(sweep, job, &recorded[i]);
         sweep_job_free(job);
     }
     if (sweep->results.count == 0) {

@@ -288,6 +288,11 @@ void sweep_db_reconnect(struct sweep *sweep);
 void sweep_db_send(struct sweep *sweep, bool force);
 /* Reads what came, and acts on it. */
 void sweep_db_advance(struct sweep *sweep);
+/* The database refused the results of the exchange, or gave an answer about them that makes no
+ * sense: they are sent once more, alone, and then one by one; which of them it is about is told and
+ * dropped.
+ */
+void sweep_not_recorded(struct sweep *sweep, const struct err *err);
 /* The last words of a run that did work: what it learned of its daemons, its own row, and a few
  * old rows less. */
 void sweep_db_finish(struct sweep *sweep);

@@ -8,9 +8,13 @@
 -- $10 int[] least delay of a retry, or the delay of a hold (0: in_use_recheck_hours), in seconds
 -- $11 int in_use_recheck_hours  $12 int in_use_max_rechecks  $13 int max_failures
 --
--- Result, in the order of the arrays: id, outcome (recorded; already: this very result stands there, its
--- acknowledgement was lost; late: the row is somebody else's now), state, beside text (an app whose deploy
--- began on the same engine while the image was being deleted).
+-- Result: place (in the arrays, from 1; the rows are in that order), number (id), outcome (recorded; already:
+-- this very result stands there, its acknowledgement was lost; late: the row is somebody else's now), state,
+-- beside text (an app whose deploy began on the same engine while the image was being deleted).
+--
+-- A result is not listed where all went as usual: recorded, with the final state that was sent, and no deploy
+-- beside it. So nearly none is. The first row (place 0, outcome sum) says how many results were recorded,
+-- listed or not: nobody has to take silence for success.
 with result as materialized (
     -- gone: nothing is left to keep, whatever was asked for meanwhile.
     select r.token, r.id, r.attempt, r.action, r.final, r.http_status, r.bytes, r.reason, r.duration_ms,
@@ -101,13 +105,20 @@ other as (
 recorded as (
     select id, claim_token, state, beside from gone union all select id, claim_token, state, beside from other
 )
-select r.id,
+select 0 as place,
+       (select count(*) from gone) + (select count(*) from other) as number,
+       'sum' as outcome,
+       null::text as state,
+       null::text as beside
+union all
+select r.place,
+       r.id,
        -- A claim that was taken away may stand here beside the same run's next one.
        case when d.claim_token = r.token then 'recorded'
             when j.claim_token = r.token and j.attempts = r.attempt and j.state <> 'claimed'
                 then 'already'
-            else 'late' end as outcome,
-       coalesce(d.state, j.state)::text as state,
+            else 'late' end,
+       coalesce(d.state, j.state)::text,
        d.beside
   from result r
        left join recorded d on d.id = r.id
@@ -120,4 +131,7 @@ select r.id,
               and d.id is null
             limit 1
               for share) j on true
- order by r.place
+ -- Where as many rows became final as there are results, none has to be looked for.
+ where (select count(*) from gone g where g.beside is null) < cardinality($2::bigint[])
+   and (d.claim_token = r.token and d.state::text = r.final and d.beside is null) is not true
+ order by place

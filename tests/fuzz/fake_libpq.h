@@ -14,6 +14,7 @@
 
 #include <inttypes.h>
 #include <libpq-fe.h>
+#include <stdarg.h>
 #include <sys/eventfd.h>
 
 #define FAKE_STEPS_MAX 20
@@ -72,9 +73,9 @@ clock_wall_ms(void)
 }
 
 /* One letter for a column: n a number, p one that is not negative, b a boolean, y whether there are
- * rows, c the clock, z a process, e the
- * clock in seconds, s and S a state, i and r an image's ID, w words that our own SQL composes, k, m
- * and o kinds of rows, t text that somebody else may have written. Capitals, and k, m and o, are
+ * rows, c the clock, e the clock in seconds, z a process, s and S a state, i and r an image's ID, w
+ * words that our own SQL composes, k and m kinds of rows, o what became of a result (see
+ * fake_record_result()), t text that somebody else may have written. Capitals, and k, m and o, are
  * never null.
  *
  * Of a report: D a day, L when jobs are due, B bytes with the largest first, C a count, x a number
@@ -118,7 +119,7 @@ static const struct fake_statement {
     {SQL_STATUS_FAILED, "PPTTTwt", false},
     {SQL_STATUS_DAEMONS, "TtPPPPPtwttwttw", false},
     {SQL_CLAIM, "kdPpSTTiTPttptpp", false},
-    {SQL_RECORD, "aoSt", false},
+    {SQL_RECORD, "aPoSt", false},
     {SQL_CONFIRM, "abtp", false},
     {SQL_FIND, "Tbtttp", false},
     {SQL_OBSERVED, "TTp", false},
@@ -141,7 +142,6 @@ static const char *const fake_news[] = {"nextcloud", "daemon", "look", "gone"};
 static const char *const fake_ids[] = {
     "sha256:580c10577f0ad110f8eaa64cfffbd524b0103397d8695a7804b2aa435d27dab5",
     "sha256:6a40c4a209e41c7abb20ae1f5ae8bcf869770bf73f59ae931fa2981fd63a7008"};
-static const char *const fake_outcomes[] = {"recorded", "already", "late"};
 
 #define FAKE_WORD(words, cell) \
     (words)[(size_t)(unsigned char)(cell)[0] % (sizeof(words) / sizeof(words)[0])]
@@ -277,8 +277,6 @@ fake_value(char type, const char *cell, unsigned row, char number[32])
         return FAKE_WORD(fake_kinds, cell);
     case 'm':
         return FAKE_WORD(fake_news, cell);
-    case 'o':
-        return FAKE_WORD(fake_outcomes, cell);
     case 'd':
         return fake_element(fake.list == NULL ? "{}" : fake.list, (unsigned char)cell[0]);
     default:
@@ -298,7 +296,7 @@ fake_set(PGresult *result, unsigned row, int column, char type)
     if (cell != NULL && cell[0] == '!' && strchr("DLBCxY", type) != NULL) {
         fake.wrong = true;
         text = cell[1] == '\0' ? NULL : cell + 1;
-    } else if (cell != NULL || strchr("PSTWackmovdDLBCY", type) != NULL) {
+    } else if (cell != NULL || strchr("PSTWackmvdDLBCY", type) != NULL) {
         text = fake_value(type, cell == NULL ? "" : cell, row, number);
     }
     if (text != NULL) {
@@ -436,6 +434,65 @@ fake_list_result(const char *sql, const char *ids)
         }
         id += length + (id[length] == ',' ? 1 : 0);
     }
+    return result;
+}
+
+FUZZ_BLIND void
+fake_set_number(PGresult *result, unsigned row, int column, const char *number)
+{
+    char text[32];
+    int length = snprintf(text, sizeof text, "%s", number);
+
+    FUZZ_CHECK(PQsetvalue(result, (int)row, column, text, length) == 1, "no memory");
+}
+
+FUZZ_BLIND __attribute__((format(printf, 4, 5))) void
+fake_print(PGresult *result, int row, int column, const char *format, ...)
+{
+    char text[32];
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    FUZZ_CHECK(length < (int)sizeof text && PQsetvalue(result, row, column, text, length) == 1,
+               "no memory");
+}
+
+/* Of results: how many were recorded, and a row for each of which a line of the input says what
+ * became of it: "r" that it was recorded, "a" already, "l" too late. "!" makes the sum wrong. */
+FUZZ_BLIND PGresult *
+fake_record_result(const char *ids)
+{
+    PGresult *result = fake_result(SQL_RECORD, 0);
+    int recorded = 0;
+    int row = 1;
+    int place = 0;
+
+    fake_print(result, 0, 0, "0");
+    fake_print(result, 0, 2, "sum");
+    for (const char *id = ids + 1; *id >= '0' && *id <= '9'; id += *id == ',' ? 1 : 0) {
+        const char *line = fake_line();
+        char kind = line == NULL ? '\0' : line[0];
+        bool lost = kind == 'a' || kind == 'l';
+        int length = (int)strcspn(id, ",}");
+
+        place++;
+        recorded += kind == '!' ? 2 : !lost;
+        if (lost || kind == 'r') {
+            fake_print(result, row, 0, "%d", place);
+            fake_print(result, row, 1, "%.*s", length, id);
+            fake_print(result, row, 2, "%s",
+                       kind == 'r'   ? "recorded"
+                       : kind == 'a' ? "already"
+                                     : "late");
+            fake_set(result, (unsigned)row, 3, 'S');
+            fake_set(result, (unsigned)row++, 4, 't');
+        }
+        id += length;
+    }
+    fake_print(result, 0, 1, "%d", recorded);
     return result;
 }
 
@@ -605,8 +662,9 @@ fake_next_result(void)
     if (sql == NULL) {
         return PQmakeEmptyPGresult(NULL, PGRES_COMMAND_OK);
     }
-    result = fake_find(sql)->columns[0] == 'a' ? fake_list_result(sql, fake.list)
-                                               : fake_result(sql, fake.rows);
+    result = strcmp(sql, SQL_RECORD) == 0        ? fake_record_result(fake.list)
+             : fake_find(sql)->columns[0] == 'a' ? fake_list_result(sql, fake.list)
+                                                 : fake_result(sql, fake.rows);
     if (strcmp(sql, SQL_CLAIM) == 0) {
         fake_note_claim(result);
     }

@@ -33,3 +33,17 @@ def execute(connection, name, *arguments):
         return done.fetchall() if done.description else []
     finally:
         connection.execute(f"deallocate {name}_q")
+
+
+def recorded(connection, *arguments):
+    """What became of each result: (id, outcome, state, beside). What the answer leaves out was recorded as it was sent,
+    and its sum says how many were."""
+    (place, total, outcome, *rest), *rows = execute(connection, "record", *arguments)
+    assert (place, outcome, rest) == (0, "sum", [None, None])
+    told = {row[0]: row[1:] for row in rows}
+    assert list(told) == sorted(told) and len(told) == len(rows)
+    found = [told.pop(number, (job, "recorded", final, None))
+             for number, (job, final) in enumerate(zip(arguments[1], arguments[4]), 1)]
+    assert not told and all(row[0] == job for row, job in zip(found, arguments[1]))
+    assert [row[1] for row in found].count("recorded") == total
+    return found

@@ -7,7 +7,7 @@ import random
 import psycopg
 import pytest
 
-from harness.queries import execute
+from harness.queries import execute, recorded
 from harness.rows import ROLES, SCHEMA_VERSION, claim, expire, finish, job, one
 from harness.rows import schedule as schedule_row
 
@@ -116,7 +116,7 @@ class TestResults:
         return number
 
     def record(self, connection, number, action, final=None, delay=0, reason="why"):
-        assert execute(connection, "record", [self.TOKEN], [number], [1], [action], [final], [409], [5], [reason], [3],
+        assert recorded(connection, [self.TOKEN], [number], [1], [action], [final], [409], [5], [reason], [3],
                        [delay], 24, 7, 20)[0][1] == "recorded"
 
     @pytest.mark.parametrize("action,final,delay,what,state", [

@@ -6,7 +6,7 @@ about: what speaks against one must not be said of the other."""
 import pytest
 
 from harness.nextcloud import Nextcloud
-from harness.queries import execute
+from harness.queries import execute, recorded
 from harness.rows import SCHEMA_VERSION, claim, expire, finish, in_thread, job, one, wait_until_blocked
 from harness.watch import (DAEMON, MINE, NEXT_DEPLOY, REF, beside, deploy, deploy_and_observe, failures, held, image, jobs, make_job,
                            observe, redeploy, rows)
@@ -149,7 +149,7 @@ class TestHeldTogether:
         assert asked[0][2] is None and asked[1][2] == found[pair[1]]
         shown = execute(watched, "plan", None, None, 24, 9, 99, 0, True, False)
         assert {row[0]: row[11] for row in shown} == found and len(shown) == 2
-        told = execute(watched, "record", [token] * 2, list(pair), [1, 1], ["done"] * 2, ["removed"] * 2, [200] * 2, [5] * 2,
+        told = recorded(watched, [token] * 2, list(pair), [1, 1], ["done"] * 2, ["removed"] * 2, [200] * 2, [5] * 2,
                        ["r"] * 2, [3] * 2, [0] * 2, 24, 7, 20)
         assert told == [(pair[0], "recorded", "removed", None), (pair[1], "recorded", "removed", "busy")]
         assert job(watched, pair[0])["hold_reason"] == "r"
@@ -161,7 +161,7 @@ class TestHeldTogether:
         claim(watched, pair[0])
         token = str(job(watched, pair[0])["claim_token"])
         nextcloud.insert_app("busy")
-        assert execute(watched, "record", [token], [pair[0]], [1], ["done"], [final], [200], [5], [None], [3], [0], 24, 7, 20) == [
+        assert recorded(watched, [token], [pair[0]], [1], ["done"], [final], [200], [5], [None], [3], [0], 24, 7, 20) == [
             (pair[0], "recorded", final, told)]
 
 

@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from harness.queries import QUERIES, execute, literal, text_of
+from harness.queries import QUERIES, execute, literal, recorded, text_of
 from harness.rows import SCHEMA_VERSION, claim, expire, in_thread, job, one, schedule, wait_until_blocked
 
 HISTORY = 50_000
@@ -221,11 +221,12 @@ def test_a_claim_goes_on_behind_the_one_before(filled):
 
 def test_a_record_goes_by_the_primary_key(filled):
     """With claimed rows of which the statistics know nothing, as in a run."""
-    ids = [row[0] for row in filled.execute(
+    claimed = [row[0] for row in filled.execute(
         "update harpsweep.job set state = 'claimed', attempts = 1, claim_token = %s, claimed_at = now(),"
         "       next_at = now() + interval '2 min'"
         " where id in (select id from harpsweep.job where state = 'pending' order by next_at limit 256) returning id",
-        [TOKEN])] or [1]
+        [TOKEN])]
+    ids = claimed or [1]
     count = len(ids)
     nodes = explain(
         filled, "record", [TOKEN] * count, ids, [1] * count, ["done"] * count, ["removed"] * count, [200] * count, [5] * count,
@@ -233,6 +234,8 @@ def test_a_record_goes_by_the_primary_key(filled):
     )
     assert_by_index(nodes, "job_pkey")
     assert all(node["Actual Rows"] * node["Actual Loops"] <= count for node in job_scans(nodes))
+    # What was recorded is not looked at once more.
+    assert [node["Actual Loops"] for node in nodes if node["Node Type"] == "LockRows"] == [count - len(claimed)]
 
 
 def test_a_confirmation_goes_by_the_primary_key(filled):
@@ -432,7 +435,7 @@ class TestRecord:
 
     @staticmethod
     def record(connection, number, action, final=None, token=TOKEN, attempt=1):
-        return execute(connection, "record", [token], [number], [attempt], [action], [final], [200], [5], [None], [3], [0],
+        return recorded(connection, [token], [number], [attempt], [action], [final], [200], [5], [None], [3], [0],
                        24, 7, 20)
 
     def test_of_the_claim_that_holds(self, connection, claimed):
@@ -477,7 +480,7 @@ class TestRecord:
     def test_of_several_at_once(self, connection, claimed):
         other = schedule(connection, image="app:2", choice="now")
         self.claim(connection, self.OTHER)
-        found = execute(connection, "record", [TOKEN, self.OTHER, TOKEN], [claimed, other, 0], [1, 1, 1],
+        found = recorded(connection, [TOKEN, self.OTHER, TOKEN], [claimed, other, 0], [1, 1, 1],
                         ["done", "retry", "done"], ["absent", None, "removed"], [404, 500, 200], [0, None, 7],
                         [None, "HTTP 500", None], [3, 4, 5], [0, 0, 0], 24, 7, 20)
         assert found == [(claimed, "recorded", "absent", None), (other, "recorded", "pending", None),
@@ -601,10 +604,10 @@ class TestRecordMeetsAChange:
     @pytest.mark.parametrize("kind", KINDS)
     def test_the_same_result(self, connection, claimed, meet, kind):
         """The connection broke, the result is sent again, and what was sent first is still being carried out."""
-        recorded = []
-        outcome = meet(lambda c: recorded.extend(TestRecord.record(c, claimed, *kind)), kind)
-        assert recorded[0][1] == "recorded"
-        assert outcome == [(claimed, "already", recorded[0][2], None)]
+        first = []
+        outcome = meet(lambda c: first.extend(TestRecord.record(c, claimed, *kind)), kind)
+        assert first[0][1] == "recorded"
+        assert outcome == [(claimed, "already", first[0][2], None)]
         assert job(connection, claimed)["failures"] == (kind[0] == "retry")
 
     def test_each_row_gets_its_own_result(self, database, connection, claimed):
@@ -617,8 +620,8 @@ class TestRecordMeetsAChange:
                                "next_at = now() + interval '1 min', attempts = 1")
             changing, recording = database.connect(autocommit=False), database.connect()
             changing.execute("update harpsweep.job set end_wanted = 'kept' where id = %s", (contended,))
-            thread, result = in_thread(lambda c=recording: execute(
-                c, "record", [TOKEN] * 3, numbers, [1] * 3, ["done"] * 3, ["removed", "absent", "untagged"], [200] * 3,
+            thread, result = in_thread(lambda c=recording: recorded(
+                c, [TOKEN] * 3, numbers, [1] * 3, ["done"] * 3, ["removed", "absent", "untagged"], [200] * 3,
                 numbers, [None] * 3, [3] * 3, [0] * 3, 24, 7, 20))
             wait_until_blocked(connection, recording)
             changing.commit()

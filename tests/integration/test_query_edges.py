@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from harness.queries import execute
+from harness.queries import execute, recorded
 from harness.rows import SCHEMA_VERSION, claim, expire, finish, in_thread, job, one, schedule
 
 TOKEN = str(uuid.UUID(int=7))
@@ -29,7 +29,7 @@ def pending(connection, image="app:1", at="now() - interval '1 h'", **named):
 
 
 def record(connection, number, action, final=None, delay=0, reason=None, hours=24, rechecks=7, failures=20):
-    return execute(connection, "record", [TOKEN], [number], [1], [action], [final], [200], [5], [reason], [3], [delay],
+    return recorded(connection, [TOKEN], [number], [1], [action], [final], [200], [5], [reason], [3], [delay],
                    hours, rechecks, failures)
 
 
@@ -268,7 +268,7 @@ class TestRecord:
     def test_a_job_that_one_run_has_claimed_twice(self, rows_only, number, actions, finals, state):
         """The first claim was taken away, by somebody who scheduled it again: its result is late, the second one's is not."""
         rows_only.execute("update harpsweep.job set claim_token = %s, attempts = 2 where id = %s", [OTHER, number])
-        found = execute(rows_only, "record", [TOKEN, OTHER], [number] * 2, [1, 2], actions, finals, [200] * 2, [None] * 2,
+        found = recorded(rows_only, [TOKEN, OTHER], [number] * 2, [1, 2], actions, finals, [200] * 2, [None] * 2,
                         ["first", "second"], [3] * 2, [0] * 2, 24, 7, 20)
         assert [row[:2] for row in found] == [(number, "late"), (number, "recorded")] and found[1][2] == state
         assert job(rows_only, number)["state"] == state
@@ -279,13 +279,37 @@ class TestRecord:
         numbers = sorted(numbers, key=lambda n: n % 3)
         actions = ["done", "retry", "done", "wait", "done", "hold"]
         finals = ["removed", None, "absent", None, "unsupported", None]
-        found = execute(rows_only, "record", [TOKEN] * 6, numbers, [1] * 6, actions, finals, [200, 500, 404, 409, None, 200],
+        found = recorded(rows_only, [TOKEN] * 6, numbers, [1] * 6, actions, finals, [200, 500, 404, 409, None, 200],
                         [7, None, 0, None, None, None], [f"reason {n}" for n in numbers], [3] * 6, [0] * 6, 24, 7, 20)
         states = ["removed", "pending", "absent", "pending", "unsupported", "pending"]
         assert found == [(n, "recorded", state, None) for n, state in zip(numbers, states)]
         for n, action in zip(numbers, actions):
             row = job(rows_only, n)
             assert (row["last_error"] if action == "retry" else row["hold_reason"]) == f"reason {n}"
+
+    def test_only_what_does_not_follow_from_the_result_is_listed(self, rows_only, number):
+        """In the order of the results; the sum counts what was recorded, listed or not."""
+        numbers = [number] + [pending(rows_only, f"app:{n}") for n in range(2, 9)]
+        claims(rows_only)
+        removed, untagged, absent, unsupported, kept, retried, stands, late = numbers
+        rows_only.execute("update harpsweep.job set end_wanted = 'kept' where id = %s", [kept])
+        record(rows_only, stands, "done", "removed")
+        rows_only.execute("update harpsweep.job set claim_token = %s where id = %s", [OTHER, late])
+        numbers = [late, removed, untagged, kept, absent, retried, unsupported, stands]
+        actions = ["release" if n == late else "retry" if n == retried else "done" for n in numbers]
+        finals = [None, "removed", "untagged", "unsupported", "absent", None, "unsupported", "removed"]
+        assert execute(rows_only, "record", [TOKEN] * 8, numbers, [1] * 8, actions, finals, [200] * 8, [None] * 8, [None] * 8,
+                       [3] * 8, [0] * 8, 24, 7, 20) == [
+            (0, 6, "sum", None, None), (1, late, "late", "claimed", None), (4, kept, "recorded", "kept", None),
+            (6, retried, "recorded", "pending", None), (8, stands, "already", "removed", None)]
+
+    @pytest.mark.parametrize("final", ["removed", "untagged", "absent", "unsupported"])
+    def test_of_what_went_as_usual_only_the_sum_is_told(self, rows_only, number, final):
+        assert execute(rows_only, "record", [TOKEN], [number], [1], ["done"], [final], [200], [5], [None], [3], [0], 24, 7, 20) == [
+            (0, 1, "sum", None, None)]
+
+    def test_of_nothing_nothing_is_recorded(self, rows_only):
+        assert execute(rows_only, "record", *([[]] * 10), 24, 7, 20) == [(0, 0, "sum", None, None)]
 
 
 class TestConfirm:

@@ -120,7 +120,8 @@ static struct world {
     int reopens;
     bool send_fails; /* the connection breaks when something is sent */
     bool wants_write;
-    bool silent; /* the database answers nothing any more */
+    bool silent;        /* the database answers nothing any more */
+    int64_t miscounted; /* results that it takes for recorded beyond those that are */
     bool has_input;
     int drops;
     /* What happens to an exchange; NULL: it is done. */

@@ -150,38 +150,60 @@ world_claim(const struct said *said)
     return cells_answer(&cells);
 }
 
-/* One row for each number of an array: of a confirmation, or of results. */
+/* One row for each number of the array. */
 static inline struct db_result *
-world_about(const struct said *said, bool record)
+world_confirm(const struct said *said)
+{
+    static struct cells cells;
+    char item[256];
+
+    cells = (struct cells){.columns = 4};
+    for (size_t i = 0; array_item(said->values[1], i, item); i++) {
+        const struct world_job *job = &world.jobs[atoi(item) - 1];
+
+        assert_between(atoi(item), 1, world.job_count);
+        cells_add(&cells, (const char *[]){cells_number(&cells, atoi(item)),
+                                           job->changed ? "f" : "t", job->word, job->delay_s});
+    }
+    return cells_answer(&cells);
+}
+
+/* How many were recorded, and a row for each of which that does not say enough. */
+static inline struct db_result *
+world_record(const struct said *said)
 {
     static struct cells cells;
     char item[256];
     char action[256];
+    int64_t recorded = world.miscounted;
 
-    cells = (struct cells){.columns = 4};
+    cells = (struct cells){.columns = 5};
+    cells_add(&cells, (const char *[]){"0", NULL, "sum", NULL, NULL});
     for (size_t i = 0; array_item(said->values[1], i, item); i++) {
         struct world_job *job = &world.jobs[atoi(item) - 1];
-        const char *number = cells_number(&cells, atoi(item));
+        const char *outcome = job->recorded == NULL ? "recorded" : job->recorded;
+        bool done;
 
         assert_between(atoi(item), 1, world.job_count);
-        if (record) {
-            assert_true(array_item(said->values[3], i, action));
-            if (strcmp(action, "done") == 0) {
-                assert_true(array_item(said->values[4], i, action));
-            }
-            job->state = strcmp(action, "removed") == 0    ? "removed"
-                         : strcmp(action, "untagged") == 0 ? "untagged"
-                         : strcmp(action, "absent") == 0   ? "absent"
-                         : strcmp(action, "fail") == 0     ? "failed"
-                                                           : "pending";
-            cells_add(&cells,
-                      (const char *[]){number, job->recorded == NULL ? "recorded" : job->recorded,
-                                       job->state, job->beside});
-        } else {
-            cells_add(&cells,
-                      (const char *[]){number, job->changed ? "f" : "t", job->word, job->delay_s});
+        assert_true(array_item(said->values[3], i, action));
+        done = strcmp(action, "done") == 0;
+        if (done) {
+            assert_true(array_item(said->values[4], i, action));
+        }
+        job->state = strcmp(action, "removed") == 0    ? "removed"
+                     : strcmp(action, "untagged") == 0 ? "untagged"
+                     : strcmp(action, "absent") == 0   ? "absent"
+                     : strcmp(action, "fail") == 0     ? "failed"
+                                                       : "pending";
+        recorded += strcmp(outcome, "recorded") == 0;
+        if (!done || strcmp(action, job->state) != 0 || strcmp(outcome, "recorded") != 0 ||
+            job->beside != NULL) {
+            cells_add(&cells, (const char *[]){cells_number(&cells, (int64_t)i + 1),
+                                               cells_number(&cells, atoi(item)), outcome,
+                                               job->state, job->beside});
         }
     }
+    cells.cells[1] = cells_number(&cells, recorded);
     return cells_answer(&cells);
 }
 
@@ -262,8 +284,8 @@ world_answer(const struct said *said)
     if (strcmp(name, "count") == 0) {
         return world_count(said);
     }
-    return strcmp(name, "confirm") == 0  ? world_about(said, false)
-           : strcmp(name, "record") == 0 ? world_about(said, true)
+    return strcmp(name, "confirm") == 0  ? world_confirm(said)
+           : strcmp(name, "record") == 0 ? world_record(said)
                                          : world_rows(NULL, 0, 1);
 }
 

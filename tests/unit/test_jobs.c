@@ -77,24 +77,113 @@ test_claims_that_stand(void **state)
     db_result_free(result);
 }
 
+/* Results 7, 8 and 9, of which the last one is no final state. */
+static const struct jobs_result sent[] = {
+    {.id = 7, .action = JOBS_DONE, .state = VERDICT_REMOVED},
+    {.id = 8, .action = JOBS_DONE, .state = VERDICT_UNSUPPORTED},
+    {.id = 9, .action = JOBS_RETRY},
+};
+
+static bool
+read_record(const struct db_result *result, struct jobs_record_row ret_rows[3], struct err *err)
+{
+    struct jobs_result copies[] = {sent[0], sent[1], sent[2]};
+    struct jobs_result *results[] = {&copies[0], &copies[1], &copies[2]};
+
+    return jobs_read_record(result, results, 3, ret_rows, err);
+}
+
 static void
 test_what_became_of_a_record(void **state)
 {
-    static const char *const cells[] = {"1",       "recorded", "removed", "",     "2", "already",
-                                        "pending", "app",      "3",       "late", "",  NULL};
-    static const enum jobs_recorded outcomes[] = {JOBS_RECORDED, JOBS_ALREADY, JOBS_LATE};
-    struct db_result *result = db_answer(4, 3, cells);
+    static const char *const usual[] = {"0", "3", "sum",      NULL,      NULL,
+                                        "3", "9", "recorded", "pending", NULL};
+    static const char *const unusual[] = {
+        "0", "1", "sum",      NULL,   NULL,  "1", "7", "already", "removed", NULL,
+        "2", "8", "recorded", "kept", "app", "3", "9", "late",    NULL,      NULL};
+    struct db_result *result = db_answer(5, 2, usual);
+    struct jobs_record_row rows[3];
+    struct err err;
 
     (void)state;
+    assert_true(read_record(result, rows, &err));
     for (int i = 0; i < 3; i++) {
-        struct jobs_record_row row;
+        static const char *const states[] = {"removed", "unsupported", "pending"};
 
-        jobs_read_record(result, i, &row);
-        assert_int_equal(row.outcome, outcomes[i]);
-        assert_string_equal(row.state, cells[i * 4 + 2]);
-        assert_string_equal(row.beside, cells[i * 4 + 3] == NULL ? "" : cells[i * 4 + 3]);
+        assert_int_equal(rows[i].outcome, JOBS_RECORDED);
+        assert_string_equal(rows[i].state, states[i]);
+        assert_string_equal(rows[i].beside, "");
     }
     db_result_free(result);
+    result = db_answer(5, 4, unusual);
+    assert_true(read_record(result, rows, &err));
+    for (int i = 0; i < 3; i++) {
+        static const enum jobs_recorded outcomes[] = {JOBS_ALREADY, JOBS_RECORDED, JOBS_LATE};
+        static const char *const states[] = {"removed", "kept", ""};
+
+        assert_int_equal(rows[i].outcome, outcomes[i]);
+        assert_string_equal(rows[i].state, states[i]);
+        assert_string_equal(rows[i].beside, i == 1 ? "app" : "");
+    }
+    db_result_free(result);
+}
+
+/* Silence is no success: every result is accounted for, or nothing is known of any. */
+static void
+test_answers_of_a_record_that_do_not_add_up(void **state)
+{
+#define ROW(place, id, outcome) place, id, outcome, "pending", NULL
+#define NOBODY "is not about one of the 3 results that were sent, in their order"
+    static const struct {
+        const char *cells[25];
+        int rows;
+        const char *text;
+    } cases[] = {
+        {{NULL}, 0, "does not say how many of 3 results were recorded"},
+        {{ROW("3", "9", "recorded")}, 1, "does not say how many of 3 results were recorded"},
+        {{ROW("0", "x", "sum")}, 1, "does not say how many of 3 results were recorded"},
+        {{ROW("0", NULL, "sum")}, 1, "does not say how many of 3 results were recorded"},
+        {{ROW("0", "3", "sum")}, 1, "does not say what became of job 9"},
+        {{ROW("0", "2", "sum"), ROW("3", "9", "recorded")},
+         2,
+         "of 3 results 2 were recorded, but the answer accounts for 3"},
+        {{ROW("0", "4", "sum"), ROW("3", "9", "recorded")}, 2, "of 3 results 4 were recorded"},
+        {{ROW("0", "3", "sum"), ROW("3", "9", "late")}, 2, "but the answer accounts for 2"},
+        {{ROW("0", "3", "sum"), ROW("3", "9", "already")}, 2, "but the answer accounts for 2"},
+        {{ROW("0", "3", "sum"), ROW("3", "9", "sum")}, 2, "row 2: place 3, job 9, 'sum' " NOBODY},
+        {{ROW("0", "3", "sum"), ROW("3", "8", "recorded")},
+         2,
+         "place 3, job 8, 'recorded' " NOBODY},
+        {{ROW("0", "3", "sum"), ROW("3", NULL, "recorded")}, 2, NOBODY},
+        {{ROW("0", "3", "sum"), ROW("4", "9", "recorded")}, 2, NOBODY},
+        {{ROW("0", "3", "sum"), ROW("0", "9", "recorded")}, 2, NOBODY},
+        {{ROW("0", "3", "sum"), ROW("-1", "9", "recorded")}, 2, NOBODY},
+        {{ROW("0", "3", "sum"), ROW(NULL, "9", "recorded")}, 2, NOBODY},
+        {{ROW("0", "3", "sum"), ROW("9223372036854775807", "9", "recorded")}, 2, NOBODY},
+        {{ROW("0", "3", "sum"), ROW("3", "9", "recorded"), ROW("3", "9", "recorded")},
+         3,
+         "row 3: place 3, job 9, 'recorded' " NOBODY},
+        {{ROW("0", "3", "sum"), ROW("3", "9", "recorded"), ROW("1", "7", "recorded")},
+         3,
+         "row 3: place 1, job 7, 'recorded' " NOBODY},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct db_result *result = db_answer(5, cases[i].rows, cases[i].cells);
+        struct jobs_record_row rows[3];
+        struct err err = {.kind = ERR_NONE};
+
+        assert_false(read_record(result, rows, &err));
+        assert_int_equal(err.kind, ERR_DB);
+        assert_memory_equal(err.text, "database: record", 16);
+        if (strstr(err.text, cases[i].text) == NULL) {
+            fail_msg("case %zu: %s", i, err.text);
+        }
+        db_result_free(result);
+    }
+#undef ROW
+#undef NOBODY
 }
 
 static void
@@ -244,10 +333,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_a_claim_tells),      cmocka_unit_test(test_claims_that_stand),
-        cmocka_unit_test(test_what_became_of_a_record), cmocka_unit_test(test_what_is_recorded),
-        cmocka_unit_test(test_what_was_observed),       cmocka_unit_test(test_what_is_new),
-        cmocka_unit_test(test_what_a_run_did),          cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_what_a_claim_tells),
+        cmocka_unit_test(test_claims_that_stand),
+        cmocka_unit_test(test_what_became_of_a_record),
+        cmocka_unit_test(test_what_is_recorded),
+        cmocka_unit_test(test_answers_of_a_record_that_do_not_add_up),
+        cmocka_unit_test(test_what_was_observed),
+        cmocka_unit_test(test_what_is_new),
+        cmocka_unit_test(test_what_a_run_did),
+        cmocka_unit_test(test_tokens),
     };
 
     return cmocka_run_group_tests_name("jobs", tests, NULL, NULL);

@@ -118,6 +118,60 @@ test_results_one_by_one(void **state)
     assert_int_equal(report.totals.removed, 3);
 }
 
+/* An answer that does not account for what was sent proves nothing: the results are offered once
+ * more, alone, and what was recorded all the same is told then. */
+static void
+test_an_answer_that_does_not_add_up(void **state)
+{
+    (void)state;
+    (void)world_add_jobs("d", "app:1", 2);
+    (void)scene_result(1, JOBS_DONE, VERDICT_REMOVED, "");
+    (void)scene_result(2, JOBS_DONE, VERDICT_ABSENT, "");
+    world.miscounted = -1;
+    scene_exchange();
+    assert_int_equal(report.totals.claimed, 2); /* the rest of the exchange happened */
+    assert_int_equal(report.totals.removed + report.totals.absent + report.totals.late, 0);
+    assert_int_equal(daemons[0].done, 0);
+    assert_false(logged("job 1 removed"));
+    assert_int_equal(sweep.recording.count, 0);
+    assert_int_equal(sweep.results.count, 2);
+    assert_true(sweep.alone);
+    assert_false(sweep.closing);
+    world.miscounted = 0;
+    world.jobs[0].recorded = "already";
+    scene_exchange();
+    expect_said("record", 1, 2, "{1,2}");
+    assert_int_equal(report.totals.removed, 1);
+    assert_int_equal(report.totals.absent, 1);
+    assert_int_equal(report.unrecorded, 0);
+    assert_false(sweep.alone);
+}
+
+/* Where it never does, each is told of. */
+static void
+test_answers_that_never_add_up(void **state)
+{
+    (void)state;
+    (void)world_add_jobs("d", "app:1", 2);
+    (void)scene_result(1, JOBS_DONE, VERDICT_REMOVED, "by ID");
+    (void)scene_result(2, JOBS_RETRY, VERDICT_NONE, "busy");
+    world.miscounted = 1;
+    for (int i = 0; i < 4; i++) {
+        scene_exchange();
+    }
+    assert_int_equal(times_said("record"), 4);
+    expect_said("record", 1, 2, "{1,2}");
+    expect_said("record", 2, 2, "{1}");
+    expect_said("record", 3, 2, "{2}");
+    assert_int_equal(report.unrecorded, 2);
+    assert_int_equal(report.totals.removed + report.totals.retried, 0);
+    assert_true(logged("error: not recorded: job=1 reason=\"by ID\" error=\"database: record: of 1 "
+                       "results 2 were recorded, but the answer accounts for 1\" run=0f8fad5b"));
+    assert_true(logged("error: not recorded: job=2 reason=\"busy\""));
+    assert_int_equal(sweep.results.count + sweep.recording.count, 0);
+    assert_false(sweep.alone);
+}
+
 int
 main(void)
 {
@@ -126,6 +180,8 @@ main(void)
         SCENE_TEST(test_a_result_that_stands_already),
         SCENE_TEST(test_a_deploy_beside_a_delete),
         SCENE_TEST(test_results_one_by_one),
+        SCENE_TEST(test_an_answer_that_does_not_add_up),
+        SCENE_TEST(test_answers_that_never_add_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,149 @@
+/* What is recorded of a job: what is sent, and whether the answer accounts for it. */
+#include "jobs.h"
+#include "queries.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *
+jobs_action_name(enum jobs_action action)
+{
+    switch (action) {
+    case JOBS_DONE:
+        return "done";
+    case JOBS_WAIT:
+        return "wait";
+    case JOBS_HOLD:
+        return "hold";
+    case JOBS_RETRY:
+        return "retry";
+    case JOBS_FAIL:
+        return "fail";
+    case JOBS_RELEASE:
+        break;
+    }
+    return "release";
+}
+
+const char *
+jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result *const *results,
+            size_t count, const struct jobs_limits *limits)
+{
+    enum { TOKEN, ID, ATTEMPT, ACTION, STATE, STATUS, BYTES, REASON, DURATION, DELAY, ARRAYS };
+    struct buf arrays[ARRAYS];
+
+    for (size_t i = 0; i < ARRAYS; i++) {
+        db_array_begin(&arrays[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct jobs_result *result = results[i];
+        bool done = result->action == JOBS_DONE;
+
+        jobs_array_token(&arrays[TOKEN], run, result->claim);
+        db_array_int(&arrays[ID], result->id);
+        db_array_int(&arrays[ATTEMPT], result->attempt);
+        db_array_text(&arrays[ACTION], jobs_action_name(result->action));
+        db_array_text(&arrays[STATE], done ? verdict_state_name(result->state) : NULL);
+        if (result->http_status == 0) {
+            db_array_text(&arrays[STATUS], NULL);
+        } else {
+            db_array_int(&arrays[STATUS], result->http_status);
+        }
+        if (done) {
+            db_array_int(&arrays[BYTES], result->bytes_freed);
+        } else {
+            db_array_text(&arrays[BYTES], NULL);
+        }
+        db_array_text(&arrays[REASON], result->reason[0] == '\0' ? NULL : result->reason);
+        db_array_int(&arrays[DURATION], result->duration_ms);
+        db_array_int(&arrays[DELAY], result->min_delay_s);
+    }
+    for (size_t i = 0; i < ARRAYS; i++) {
+        db_arg_array(args, &arrays[i]);
+    }
+    db_arg_int(args, limits->in_use_recheck_hours);
+    db_arg_int(args, limits->in_use_max_rechecks);
+    db_arg_int(args, limits->max_failures);
+    return SQL_RECORD;
+}
+
+/* Columns of record.sql. */
+enum { RECORD_PLACE, RECORD_NUMBER, RECORD_OUTCOME, RECORD_STATE, RECORD_BESIDE };
+
+/* What follows where the answer says nothing: a final state was sent, and it is the row's now. Of
+ * every other result the row decides what comes of it, and that has to be told. */
+static void
+jobs_expect(const struct jobs_result *result, struct jobs_record_row *ret_row)
+{
+    ret_row->outcome = JOBS_RECORDED;
+    ret_row->state = result->action == JOBS_DONE ? verdict_state_name(result->state) : NULL;
+    ret_row->beside = "";
+}
+
+/* A result that the answer lists. place: that of the one before it. */
+static bool
+jobs_read_listed(const struct db_result *result, int row, struct jobs_result *const *results,
+                 size_t count, int64_t *place, struct jobs_record_row *rows)
+{
+    const char *outcome = db_text(result, row, RECORD_OUTCOME);
+    struct jobs_record_row *told;
+    int64_t before = *place;
+
+    *place = db_int(result, row, RECORD_PLACE);
+    if (*place <= before || *place > (int64_t)count ||
+        db_int(result, row, RECORD_NUMBER) != results[*place - 1]->id) {
+        return false;
+    }
+    told = &rows[*place - 1];
+    told->state = db_text(result, row, RECORD_STATE);
+    told->beside = db_text(result, row, RECORD_BESIDE);
+    told->outcome = strcmp(outcome, "recorded") == 0  ? JOBS_RECORDED
+                    : strcmp(outcome, "already") == 0 ? JOBS_ALREADY
+                                                      : JOBS_LATE;
+    return told->outcome != JOBS_LATE || strcmp(outcome, "late") == 0;
+}
+
+bool
+jobs_read_record(const struct db_result *result, struct jobs_result *const *results, size_t count,
+                 struct jobs_record_row *ret_rows, struct err *err)
+{
+    int64_t recorded = 0;
+    int64_t place = 0;
+    int64_t sum;
+
+    if (db_rows(result) == 0 || strcmp(db_text(result, 0, RECORD_OUTCOME), "sum") != 0 ||
+        !db_parse_int(result, 0, RECORD_NUMBER, &sum)) {
+        return err_set(err, ERR_DB,
+                       "database: record: the answer does not say how many of %zu "
+                       "results were recorded",
+                       count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        jobs_expect(results[i], &ret_rows[i]);
+    }
+    for (int row = 1; row < db_rows(result); row++) {
+        if (!jobs_read_listed(result, row, results, count, &place, ret_rows)) {
+            return err_set(err, ERR_DB,
+                           "database: record, row %d: place %.20s, job %.20s, '%.20s' is not about "
+                           "one of the %zu results that were sent, in their order",
+                           row + 1, db_text(result, row, RECORD_PLACE),
+                           db_text(result, row, RECORD_NUMBER),
+                           db_text(result, row, RECORD_OUTCOME), count);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (ret_rows[i].state == NULL) {
+            return err_set(err, ERR_DB,
+                           "database: record: the answer does not say what became of job %" PRId64,
+                           results[i]->id);
+        }
+        recorded += ret_rows[i].outcome == JOBS_RECORDED;
+    }
+    if (recorded != sum) {
+        return err_set(err, ERR_DB,
+                       "database: record: of %zu results %" PRId64
+                       " were recorded, but the answer accounts for %" PRId64,
+                       count, sum, recorded);
+    }
+    return true;
+}
