@@ -2,6 +2,7 @@
 #include "mem.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 void
 db_args_clear(struct db_args *args)
@@ -73,11 +74,15 @@ db_array_text(struct buf *array, const char *value)
         return;
     }
     (void)buf_add(array, "\"", 1);
-    for (const char *at = value; *at != '\0'; at++) {
-        if (*at == '"' || *at == '\\') {
+    for (const char *at = value; *at != '\0';) {
+        size_t plain = strcspn(at, "\"\\");
+
+        (void)buf_add(array, at, plain);
+        at += plain;
+        if (*at != '\0') {
             (void)buf_add(array, "\\", 1);
+            (void)buf_add(array, at++, 1);
         }
-        (void)buf_add(array, at, 1);
     }
     (void)buf_add(array, "\"", 1);
 }
