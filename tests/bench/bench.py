@@ -56,7 +56,7 @@ def main():
     if unknown:
         parser.error(f"no such part: {unknown[0]}; there are {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory(prefix="harpsweep-bench-") as folder, \
-            Cluster(fsync=True, settings={"max_wal_size": "4GB"}) as cluster:
+            Cluster(fsync=True, settings={"max_wal_size": "4GB", "shared_buffers": "1GB"}) as cluster:
         speak_tls(cluster)
         bench = Bench(cluster, folder, arguments.runs, arguments.history)
         for name, part in PARTS.items():
