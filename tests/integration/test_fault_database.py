@@ -16,12 +16,13 @@ from harness.rows import one, schedule
 LOST = ("08000", "08003", "08006", "25006", "57P01", "57P02", "57P03", "57P05")  # another connection is tried
 AGAIN = ("40001", "40P01", "55P03", "57014")  # the same once more
 SCHEMA = ("3F000", "42P01", "42703", "42704", "42883", "42501")  # exit code 78
-OTHER = ("22003", "22P02", "23514", "26000", "53100", "53200", "53300", "53400", "54000", "58030", "XX000", "XX001")
-EVERY = [(state, kind) for kind, states in (("lost", LOST), ("again", AGAIN), ("schema", SCHEMA), ("other", OTHER))
+OTHER = ("22003", "22P02", "23514", "53100", "53200", "53300", "53400", "54000", "58030", "XX000", "XX001")
+KEPT = ("0A000", "26000", "42P05")  # about a statement that the server keeps: once more, without that
+EVERY = [(state, kind) for kind, states in (("lost", LOST), ("again", AGAIN), ("schema", SCHEMA), ("other", OTHER), ("kept", KEPT))
          for state in states]
 SOME = [(state, kind) for state, kind in EVERY if state in ("25006", "40P01", "42501", "53100")]  # one of each class
 REFUSED = [(state, kind) for state, kind in SOME if kind in ("schema", "other")]
-CODES = {"lost": 69, "again": 69, "schema": 78, "other": 69}
+CODES = {"lost": 69, "again": 69, "schema": 78, "other": 69, "kept": 69}
 
 # Where it fails: the table, when, and what tells a row of that step.
 STEPS = {
@@ -81,7 +82,7 @@ class TestClaim:
     @every(EVERY)
     def test_once(self, scene, fail, state, kind):
         failed = fail("claim", state, 1)
-        again = kind in ("lost", "again")
+        again = kind in ("lost", "again", "kept")
         run = scene.program("run", code=0 if again else CODES[kind])
         assert failed() >= 1
         assert f"told to fail (SQLSTATE {state})" in run.err
@@ -90,7 +91,7 @@ class TestClaim:
         assert scene.asked() == (ALL_ASKED if again else {})
         assert one(scene.connection, "select sum(failures + lost_claims) from harpsweep.job") == 0
 
-    @every(SOME)
+    @every([*SOME, ("26000", "kept")])
     def test_always(self, scene, fail, state, kind):
         limit(scene)
         failed = fail("claim", state)
