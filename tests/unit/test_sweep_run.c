@@ -349,6 +349,7 @@ test_a_deadlock_at_the_beginning(void **state)
     fail_exchange(1, ERR_DB_AGAIN);
     assert_true(world_run());
     assert_string_equal(world.jobs[0].state, "removed");
+    assert_between(spent(), 100, 400);
 }
 
 static void
