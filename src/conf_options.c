@@ -48,7 +48,7 @@ static const struct conf_option conf_options[] = {
      "days that finished jobs stay in the table; failed ones stay for ever"},
 
     {"run", "max_parallel", CONF_NUMBER, IN_CONF(max_parallel), 1, 256, "32",
-     "requests at once, over all daemons"},
+     "requests at once, over all daemons; the first one to each, /info, is not counted"},
     {"run", "max_parallel_per_daemon", CONF_NUMBER, IN_CONF(max_parallel_per_daemon), 1, 256, "4",
       "requests at once to one daemon; Docker deletes one image after the other anyway"},
     {"run", "max_jobs", CONF_NUMBER, IN_CONF(max_jobs), 0, 1000000, "0",

@@ -73,8 +73,10 @@ sweep_tell_stop(struct sweep *sweep, struct sweep_daemon *daemon)
 }
 
 static void
-sweep_info_answered(struct sweep_daemon *daemon, const struct http_answer *answer)
+sweep_info_answered(struct sweep *sweep, struct sweep_daemon *daemon,
+                    const struct http_answer *answer)
 {
+    sweep->asking--;
     if (answer->transport == HTTP_ABORTED) {
         lane_take_abort(&daemon->lane);
         return;
@@ -95,7 +97,7 @@ sweep_answered(void *context, void *user, const struct http_answer *answer)
     } else if (call->look != NULL) {
         sweep_look_answered(sweep, call->look, answer);
     } else {
-        sweep_info_answered(daemon, answer);
+        sweep_info_answered(sweep, daemon, answer);
     }
     sweep_tell_stop(sweep, daemon);
 }
@@ -119,15 +121,22 @@ sweep_start_one(struct sweep *sweep, struct sweep_daemon *daemon)
     case LANE_WAIT:
         return false;
     case LANE_GO:
+        if (http_active(sweep->http) - sweep->asking >= sweep->conf->max_parallel) {
+            return false;
+        }
         return daemon->looks != NULL ? sweep_start_look(sweep, daemon)
                                      : sweep_start_job(sweep, daemon);
     case LANE_INFO:
         break;
     }
+    if (sweep->asking >= sweep->conf->max_parallel) {
+        return false;
+    }
     if (!lane_begin_info(&daemon->lane, sweep->http, &limits, &daemon->call, &err)) {
         sweep_fail(sweep, &err);
         return false;
     }
+    sweep->asking++;
     return true;
 }
 
@@ -145,7 +154,7 @@ sweep_open_http(struct sweep *sweep)
     if (sweep->http != NULL || !wanted || sweep->failure.kind != ERR_NONE) {
         return false;
     }
-    if (!http_open((int)sweep->conf->max_parallel, sweep_answered, sweep, &sweep->http, &err)) {
+    if (!http_open(2 * (int)sweep->conf->max_parallel, sweep_answered, sweep, &sweep->http, &err)) {
         sweep_fail(sweep, &err);
         return false;
     }
@@ -164,8 +173,7 @@ sweep_start(struct sweep *sweep)
     for (size_t i = 0; i < count; i++) {
         struct sweep_daemon *daemon = &sweep->daemons[(sweep->turn + i) % count];
 
-        while (http_active(sweep->http) < sweep->conf->max_parallel &&
-               sweep_start_one(sweep, daemon)) {
+        while (sweep_start_one(sweep, daemon)) {
         }
     }
     sweep->turn = count == 0 ? 0 : (sweep->turn + 1) % count;

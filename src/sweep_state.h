@@ -129,6 +129,9 @@ struct sweep {
     struct sweep_daemon *daemons;
     size_t daemon_count;
     size_t turn; /* daemon whose turn it is to come first */
+    /* Daemons whose /info is under way. It takes no place from other requests: several that hang
+     * would else take them all, each for as long as a request may take. */
+    int asking;
 
     struct sweep_list confirm;    /* wait for the database's word */
     struct sweep_list confirming; /* asked for in the exchange under way */

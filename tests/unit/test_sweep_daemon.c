@@ -237,6 +237,30 @@ test_whose_turn_it_is(void **state)
     assert_int_equal(sweep.turn, 0);
 }
 
+/* A daemon that does not answer takes no place from the others, and there may be as many of those
+ * as there are places. */
+static void
+test_the_first_question_is_not_counted(void **state)
+{
+    (void)state;
+    world_conf.max_parallel = 1;
+    daemons[0].lane.gate = LANE_UNKNOWN;
+    (void)scene_queue(&daemons[0], 1, "app:1", NULL);
+    (void)scene_queue(&daemons[1], 2, "app:2", NULL);
+    (void)scene_queue(&daemons[1], 3, "app:3", NULL);
+    sweep_start(&sweep);
+    assert_int_equal(world.asked_count, 2);
+    expect_asked(0, "d info");
+    expect_asked(1, "e inspect app:2");
+    assert_int_equal(sweep.asking, 1);
+    sweep_start(&sweep);
+    assert_int_equal(world.asked_count, 2);
+    daemons[1].lane.gate = LANE_UNKNOWN;
+    sweep_start(&sweep);
+    assert_int_equal(world.asked_count, 2); /* "d" was not answered yet */
+    daemons[1].lane.gate = LANE_OPEN;
+}
+
 static void
 test_names(void **state)
 {
@@ -262,6 +286,7 @@ main(void)
         SCENE_TEST(test_when_libcurl_is_loaded),
         SCENE_TEST(test_when_no_request_starts),
         SCENE_TEST(test_whose_turn_it_is),
+        SCENE_TEST(test_the_first_question_is_not_counted),
         SCENE_TEST(test_names),
     };
 
