@@ -92,11 +92,11 @@ def fleet(bench):
     bench.title(f"-c DIR: {count} instances, {count} databases of one cluster", "seconds", "ms each", "beside", "MB")
     folder = bench.folder / "fleet"
     folder.mkdir()
-    bench.empty()
-    bench.connection.close()
+    bench.cluster.create_database("cloud")  # one without what the other parts left behind
+    bench.cluster.install("cloud")
     names = [f"cloud{number:04}" for number in range(count)]
     for name in names:
-        bench.cluster.create_database(name, template="bench")
+        bench.cluster.create_database(name, template="cloud")
     with Harp(0) as harp:
         for name in names:
             path = bench.settings({"bench": harp.url}, conninfo=bench.conninfo.replace("'bench'", f"'{name}'"), name="one")
