@@ -206,7 +206,8 @@ sweep_loop(struct sweep *sweep)
         sweep_db_reconnect(sweep);
         sweep_check_limits(sweep);
         sweep_start(sweep); /* nothing blocks between this decision and the requests */
-        idle = sweep->http == NULL || http_active(sweep->http) == 0;
+        /* A daemon that keeps its /info to itself is nothing that results should wait for. */
+        idle = sweep->http == NULL || http_active(sweep->http) == sweep->asking;
         sweep_db_send(sweep, idle || sweep->aborting);
         if (sweep_open_http(sweep)) {
             continue; /* looks need nothing of the database: they start at once */

@@ -47,8 +47,22 @@ class TestPace:
             for image in range(6):
                 schedule(connection, image=f"app:{number}.{image}", daemon=f"d{number}")
         program("run")
-        assert max(entry["active"] for entry in harp.log()) == 4
+        assert max(entry["active"] for entry in harp.log() if entry["kind"] != "info") == 4
         assert states(connection) == {"absent": 24}
+
+    def test_daemons_that_hang_take_no_place_and_hold_up_no_result(self, program, harp, connection):
+        program.sections["run"].update({"max_parallel": 2, "max_parallel_per_daemon": 2})
+        program.sections["harp"]["timeout"] = "5s"
+        schedule(connection, daemon="harp")
+        with Standin() as mute:
+            mute.fault(kind="info", fault="silent", times=2)
+            for number in range(2):
+                program.sections[f"daemon:d{number}"] = {"url": mute.url}
+                schedule(connection, image=f"app:{number}", daemon=f"d{number}")
+            assert program("run", code=1).err.count("stop=silent") == 2
+        assert states(connection) == {"absent": 1, "pending": 2}
+        # A result waits for others a quarter of a second, but not where nothing else is under way.
+        assert one(connection, "select extract(epoch from finished_at - claimed_at) from harpsweep.job where state = 'absent'") < 0.25
 
     def test_info_is_asked_without_the_engines_port(self, program, harp, connection):
         schedule(connection)
