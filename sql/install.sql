@@ -18,7 +18,7 @@
 \encoding UTF8
 
 -- The newest migration that these files know. A new one: its file, its block below, this number.
-\set latest 4
+\set latest 5
 
 begin;
 set local client_min_messages = warning;
@@ -79,6 +79,11 @@ select :installed < 4 as missing \gset
 \if :missing
 \ir migrations/004_job_event.sql
 insert into harpsweep.migration (version, name) values (4, '004_job_event');
+\endif
+select :installed < 5 as missing \gset
+\if :missing
+\ir migrations/005_vacuum.sql
+insert into harpsweep.migration (version, name) values (5, '005_vacuum');
 \endif
 
 -- Whether Nextcloud's tables are watched: as asked for now, else as before.

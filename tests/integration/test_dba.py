@@ -143,7 +143,7 @@ class TestVacuum:
             for option, value in (text.split("=") for text in options):
                 if option == "fillfactor":
                     assert 40 <= int(value) <= 100, name
-                elif option == "autovacuum_enabled":
+                elif option in ("autovacuum_enabled", "vacuum_index_cleanup"):
                     assert value in ("true", "on"), name
                 else:
                     default = one(watched, "select setting::float8 from pg_settings where name = %s", option.replace("toast.", ""))

@@ -151,6 +151,22 @@ def test_whether_anything_is_open_is_told_by_one_index_entry(filled):
     assert touched(nodes) <= 4
 
 
+def test_what_was_done_is_not_stepped_over_for_ever(filled):
+    """A vacuum takes the entries of few results out of the index as well, where many finished jobs are beside them."""
+    filled.execute("delete from harpsweep.job where finished_at is null")
+    filled.execute("vacuum harpsweep.job")
+    filled.execute(
+        """insert into harpsweep.job (daemon, appid, image_ref, state, orphaned_at, grace_hours, not_before, next_at)
+           select 'fresh', 'app', 'fresh/app:' || i, 'pending', now() - interval '2 days', 24,
+                  now() - interval '1 day', now() - interval '1 day'
+             from generate_series(1, 200) i""")
+    filled.execute("update harpsweep.job set state = 'removed', next_at = null, finished_at = now() where finished_at is null")
+    filled.execute("vacuum harpsweep.job")
+    assert touched(explain(filled, "begin")) <= 2
+    options = dict(option.split("=") for option in one(filled, "select reloptions from pg_class where oid = 'harpsweep.job'::regclass"))
+    assert float(options["autovacuum_vacuum_scale_factor"]) <= 0.002
+
+
 def test_whether_anything_is_open_without_statistics(filled):
     """The planner then promises that the table's first page holds such a row; all it has are finished."""
     filled.execute("delete from harpsweep.job where finished_at is null")
