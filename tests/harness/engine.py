@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -53,6 +54,8 @@ class DockerEngine:
 
     def __init__(self):
         self.folder = self.process = self.socket = self.dockerd = None
+        # Not the folder's name: containerd takes no "_" at the end of one, nor beside another sign.
+        self.namespace = "harpsweep-" + secrets.token_hex(8)
 
     def start(self):
         self.dockerd = find_dockerd()
@@ -80,7 +83,7 @@ class DockerEngine:
             "--host", f"unix://{self.socket}", "--storage-driver=vfs",
             # The machine's network stays as it is; so does a containerd that runs already, and is then used.
             "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
-            "--containerd-namespace", self.folder.name, "--containerd-plugins-namespace", self.folder.name + "-plugins",
+            "--containerd-namespace", self.namespace, "--containerd-plugins-namespace", self.namespace + "-plugins",
         ]
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,

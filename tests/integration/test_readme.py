@@ -40,9 +40,10 @@ def test_the_story(cluster, worker, tmp_path, engine, harp, registry):  # noqa: 
             capture_output=True, text=True, check=False,
             env={**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "HARPSWEEP_CONFIG": str(settings),
                  "DOCKER_HOST": f"unix://{engine.socket}", "DOCKER_API_VERSION": "1.41"})
-        assert done.returncode == 0, done
-        assert re.search(r"new +\| .*hello-world:latest \| at the next run", done.stdout), done
-        assert re.search(r"removed \| .*hello-world:latest \| \d+ bytes +\| \d+ s ago", done.stdout), done
+        told = f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, told
+        assert re.search(r"new +\| .*hello-world:latest \| at the next run", done.stdout), told
+        assert re.search(r"removed \| .*hello-world:latest \| \d+ bytes +\| \d+ s ago", done.stdout), told
         assert engine.images() == {} and engine.containers() == []
 
 
