@@ -218,7 +218,7 @@ struct jobs_hello_row {
     int64_t schema_version;
     int64_t clock_ms; /* the database's, milliseconds since 1970 */
     int64_t backend;  /* the process that answered, as pg_backend_pid() says */
-    bool work;        /* at the beginning: there may be something to do */
+    bool work;        /* there may be something to do; true where that was not asked */
 };
 
 void jobs_read_hello(const struct db_result *result, bool begin, struct jobs_hello_row *ret_row);

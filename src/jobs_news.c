@@ -35,7 +35,7 @@ jobs_read_hello(const struct db_result *result, bool begin, struct jobs_hello_ro
     ret_row->schema_version = db_int(result, 0, SCHEMA_VERSION);
     ret_row->clock_ms = (int64_t)(strtod(db_text(result, 0, CLOCK_S), NULL) * 1000 + 0.5);
     ret_row->backend = db_int(result, 0, BACKEND);
-    ret_row->work = begin && (db_bool(result, 0, OPEN) || db_bool(result, 0, NEWS));
+    ret_row->work = !begin || db_bool(result, 0, OPEN) || db_bool(result, 0, NEWS);
 }
 
 const char *

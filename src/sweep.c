@@ -183,7 +183,7 @@ sweep_wait(struct sweep *sweep)
 {
     int fd = db_fd(sweep->db);
     bool writing = db_is_open(sweep->db) && db_wants_write(sweep->db);
-    bool soon = sweep->results.count > 0 || sweep->reconnect_wait_ms > 0 || !db_is_open(sweep->db);
+    bool soon = sweep->results.count > 0 || sweep->reconnect_wait_ms > 0;
     int64_t nap = soon ? SWEEP_RECORD_MS / 4 : SWEEP_NAP_MS;
     int most = (int)(sweep->options->watcher != NULL && nap > SWEEP_LOOK_MS ? SWEEP_LOOK_MS : nap);
     struct pollfd poll_fd = {.fd = fd, .events = (short)(POLLIN | (writing ? POLLOUT : 0))};

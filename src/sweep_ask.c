@@ -211,6 +211,7 @@ sweep_add_record(struct sweep *sweep, struct sweep_steps *steps)
                                        .max_failures = sweep->conf->max_failures};
     struct jobs_result *results[SWEEP_RECORD_COUNT];
     size_t count = 0;
+    int index;
 
     while (count < sweep->record_max && sweep->results.count > 0) {
         struct sweep_job *job = sweep_list_pop(&sweep->results);
@@ -218,14 +219,11 @@ sweep_add_record(struct sweep *sweep, struct sweep_steps *steps)
         results[count++] = &job->result;
         sweep_list_push(&sweep->recording, job);
     }
-    if (count > 0) {
-        int index = sweep_add_step(steps);
-
-        steps->steps[index].sql =
-            jobs_record(&steps->args[index], &sweep->run, results, count, &limits);
-        steps->steps[index].again = true;
-        sweep->step_record = index;
-    }
+    index = sweep_add_step(steps);
+    steps->steps[index].sql =
+        jobs_record(&steps->args[index], &sweep->run, results, count, &limits);
+    steps->steps[index].again = true;
+    sweep->step_record = index;
 }
 
 static void

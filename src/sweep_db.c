@@ -194,12 +194,11 @@ sweep_db_send(struct sweep *sweep, bool force)
 static void
 sweep_check_hello(struct sweep *sweep, const struct db_result *result)
 {
-    bool begin = sweep->begin_due;
     int64_t now = clock_wall_ms();
     struct jobs_hello_row hello;
     struct err err;
 
-    jobs_read_hello(result, begin, &hello);
+    jobs_read_hello(result, sweep->begin_due, &hello);
     sweep->hello_due = sweep->begin_due = false;
     if (hello.schema_version != HARPSWEEP_SCHEMA_VERSION) {
         (void)err_set(&err, ERR_SCHEMA,
@@ -218,7 +217,7 @@ sweep_check_hello(struct sweep *sweep, const struct db_result *result)
     } else {
         sweep->hello_ok = true;
         db_keep(sweep->db, hello.backend, sweep->run.token);
-        sweep->found = sweep->found || (begin && !hello.work);
+        sweep->found = sweep->found || !hello.work;
         return;
     }
     sweep->hello_ok = false;

@@ -261,6 +261,7 @@ void sweep_add_reconcile(struct sweep *sweep, struct sweep_steps *steps);
 void sweep_add_observed(struct sweep *sweep, struct sweep_steps *steps);
 void sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps);
 void sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps);
+/* Only where there are results. */
 void sweep_add_record(struct sweep *sweep, struct sweep_steps *steps);
 /* What was learned of daemons: of stopped ones at once, of the others where all is set. */
 void sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all);

@@ -85,6 +85,16 @@ test_more_is_asked_for(void **state)
 }
 
 static void
+test_settings_that_cannot_be_followed(void **state)
+{
+    (void)state;
+    world_conf.follow_nextcloud = true;
+    assert_false(world_run());
+    assert_int_equal(times_said("begin"), 0);
+    assert_int_equal(failure.kind, ERR_CONFIG);
+}
+
+static void
 test_a_job(void **state)
 {
     (void)state;
@@ -440,6 +450,7 @@ main(void)
         RUN_TEST(test_nothing_is_due),
         RUN_TEST(test_nothing_is_due_yet),
         RUN_TEST(test_more_is_asked_for),
+        RUN_TEST(test_settings_that_cannot_be_followed),
         RUN_TEST(test_a_job),
         RUN_TEST(test_a_host_without_a_name),
         RUN_TEST(test_no_token),
