@@ -196,8 +196,8 @@ db_keep(struct db *db, int64_t backend, const char *name)
     (void)snprintf(db->kept_by, sizeof db->kept_by, "%s", name);
 }
 
-/* Where a statement is kept. Has it kept, first, where it is not; DB_KEPT_MAX: it can't be. */
-static size_t
+/* Whether a statement is kept, and by which name. Has it kept, first, where it is not. */
+static bool
 db_find_kept(struct db *db, const struct db_step *step, char ret_name[64], bool *ret_sent)
 {
     size_t at = 0;
@@ -208,7 +208,7 @@ db_find_kept(struct db *db, const struct db_step *step, char ret_name[64], bool 
     }
     is_new = at == db->kept_count;
     if (!step->again || !db->keeps || at == DB_KEPT_MAX) {
-        return DB_KEPT_MAX;
+        return false;
     }
     if (is_new) {
         db->kept[at].sql = step->sql;
@@ -220,7 +220,7 @@ db_find_kept(struct db *db, const struct db_step *step, char ret_name[64], bool 
         *ret_sent = PQsendPrepare(db->conn, ret_name, step->sql, 0, NULL) == 1;
         db->expected[db->expected_count++] = DB_NO_STEP;
     }
-    return at;
+    return true;
 }
 
 static bool
@@ -231,7 +231,7 @@ db_send_step(struct db *db, const struct db_step *step, size_t index)
     const char *const *values = args == NULL ? NULL : (const char *const *)args->values;
     bool sent = true;
     char name[64];
-    bool kept = db_find_kept(db, step, name, &sent) < DB_KEPT_MAX;
+    bool kept = db_find_kept(db, step, name, &sent);
 
     db->expected[db->expected_count++] = (unsigned char)index;
     return sent &&

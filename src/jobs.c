@@ -142,6 +142,7 @@ jobs_read_claim(const struct db_result *result, int row, uint32_t claim,
     ret_row->daemon = db_text(result, row, CLAIM_DAEMON);
     ret_row->number = db_int(result, row, CLAIM_NUMBER);
     ret_row->due_at_us = db_int(result, row, CLAIM_DUE_AT_US);
+    ret_row->picked = db_int(result, row, CLAIM_ATTEMPTS);
     if (ret_row->kind == JOBS_CLAIMED) {
         struct job *job = &ret_row->job;
 

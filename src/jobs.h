@@ -135,7 +135,8 @@ struct jobs_claim_row {
     enum jobs_claim_kind kind;
     const char *daemon; /* valid as long as the result */
     int64_t number;
-    int64_t due_at_us; /* of a JOBS_UPTO */
+    int64_t due_at_us; /* of a JOBS_UPTO, … */
+    int64_t picked; /* … and how many of the daemon's jobs were found due, at most as asked for */
     const char *state; /* of a JOBS_ENDED */
     struct job job;    /* of a JOBS_CLAIMED; the caller owns it */
     struct jobs_hold {

@@ -87,11 +87,9 @@ sweep_claim_row(struct sweep *sweep, struct sweep_daemon *daemon, struct jobs_cl
     sweep->report->worked = true;
     switch (row->kind) {
     case JOBS_CLAIMED:
-        daemon->asked--;
         sweep_adopt(sweep, daemon, row);
         break;
     case JOBS_ENDED:
-        daemon->asked--;
         daemon->left -= daemon->left > 0;
         sweep->report->totals.failed += strcmp(row->state, "failed") == 0;
         log_info("job ended without an attempt: job=%" PRId64 " state=%s", row->number, row->state);
@@ -102,6 +100,11 @@ sweep_claim_row(struct sweep *sweep, struct sweep_daemon *daemon, struct jobs_cl
         daemon->after_id = 0;
         break;
     case JOBS_UPTO:
+        /* There may be more behind as many as were asked for; of those that were claimed there may
+         * be fewer, where somebody changed one at that moment. */
+        if (row->picked >= daemon->asked) {
+            daemon->asked = 0;
+        }
         daemon->after_us = row->due_at_us;
         daemon->after_id = row->number;
         break;

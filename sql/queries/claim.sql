@@ -18,7 +18,8 @@
 --            (null: in_use_recheck_hours)
 --   ended    a job that was due and became final instead, with its state
 --   planned  daemon, number: new rows of that daemon that got their grace
---   upto     daemon, number, due_at_us: the last of its jobs that were due, for $14 and $15
+--   upto     daemon, number, due_at_us: the last of its jobs that were due, for $14 and $15; attempts: how many
+--            were picked, where that is fewer than asked for there are no more
 with ask as materialized (
     select a.daemon, a.slots,
            coalesce('epoch'::timestamptz + a.after_us * interval '1 microsecond', '-infinity') as after_at,
@@ -135,9 +136,10 @@ select r.kind, r.daemon, r.number, r.attempts, r.state, r.appid, r.image_ref, r.
                null, null, null
           from planned p group by p.daemon
         union all
-        select 'upto', u.daemon, u.id, null, null, null, null, null, null, null, null, null, null, null, null,
+        select 'upto', u.daemon, u.id, u.picked, null, null, null, null, null, null, null, null, null, null, null,
                (extract(epoch from u.due_at) * 1000000)::bigint, null
-          from (select distinct on (p.daemon) p.daemon, p.id, p.due_at
+          from (select distinct on (p.daemon) p.daemon, p.id, p.due_at,
+                       count(*) over (partition by p.daemon)::int as picked
                   from picked p
                  order by p.daemon, p.due_at desc, p.id desc) u) r
  -- Planned behind upto: it means that the run begins anew.

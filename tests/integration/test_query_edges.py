@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from harness.queries import execute, recorded
-from harness.rows import SCHEMA_VERSION, claim, expire, finish, in_thread, job, one, schedule
+from harness.rows import SCHEMA_VERSION, claim, expire, finish, in_thread, job, one, schedule, wait_until_blocked
 
 TOKEN = str(uuid.UUID(int=7))
 OTHER = str(uuid.UUID(int=8))
@@ -39,6 +39,22 @@ def seconds(connection, number):
 
 
 class TestClaim:
+    def test_a_row_that_changes_while_it_is_claimed_is_left_and_counted(self, connection, database):
+        """Behind the claim's snapshot and before its lock: the row stays as that other change left it."""
+        first, changed, last = (pending(connection, image=f"app:{number}") for number in range(3))
+        connection.execute("""create or replace function harpsweep.schema_version() returns int language plpgsql stable as
+                              $$ begin perform pg_advisory_xact_lock(7); return %d; end $$""" % SCHEMA_VERSION)
+        other = database.connect()
+        other.execute("select pg_advisory_lock(7)")
+        thread, result = in_thread(lambda: claims(connection))
+        wait_until_blocked(other, connection)
+        other.execute("update harpsweep.job set hold_reason = 'by hand' where id = %s", [changed])
+        other.execute("select pg_advisory_unlock(7)")
+        thread.join()
+        assert [row[:4] for row in result[0]] == [("job", "d", first, 1), ("job", "d", last, 1), ("upto", "d", last, 3)]
+        left = job(connection, changed)
+        assert (left["state"], left["attempts"], left["hold_reason"]) == ("pending", 0, "by hand")
+
     def test_each_daemon_its_own(self, rows_only):
         ours, new = pending(rows_only), schedule(rows_only, image="app:2")
         pending(rows_only, daemon="e")

@@ -102,6 +102,7 @@ cells_answer(const struct cells *cells)
 static inline void
 world_claim_from(struct cells *cells, const char *daemon, int slots)
 {
+    int asked = slots;
     size_t last = 0;
 
     for (size_t i = 0; i < world.job_count && slots > 0; i++) {
@@ -121,9 +122,10 @@ world_claim_from(struct cells *cells, const char *daemon, int slots)
                                           job->hold, job->delay_s, NULL});
     }
     if (last > 0) {
-        cells_add(cells, (const char *[]){"upto", daemon, cells_number(cells, (int64_t)last), NULL,
-                                          NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                                          NULL, NULL, cells_number(cells, (int64_t)last * 1000)});
+        cells_add(cells, (const char *[]){"upto", daemon, cells_number(cells, (int64_t)last),
+                                          cells_number(cells, asked - slots), NULL, NULL, NULL,
+                                          NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                          cells_number(cells, (int64_t)last * 1000)});
     }
 }
 

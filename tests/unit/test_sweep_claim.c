@@ -16,6 +16,7 @@ struct claimed {
     const char *hold;
     const char *delay_s;
     const char *due_at_us;
+    const char *picked;
 };
 
 static void
@@ -28,7 +29,8 @@ claim(const struct claimed *rows, size_t count)
         const struct claimed *row = &rows[i];
 
         cells_add(&cells,
-                  (const char *[]){row->kind, row->daemon, row->number, "3", row->state, "app",
+                  (const char *[]){row->kind, row->daemon, row->number,
+                                   row->picked == NULL ? "3" : row->picked, row->state, "app",
                                    row->ref, row->image_id, "grace", "1795404953000", row->protocol,
                                    row->host, row->port, row->hold, row->delay_s, row->due_at_us});
     }
@@ -160,9 +162,10 @@ test_what_a_claim_leaves(void **state)
             {.kind = "ended", .daemon = "d", .number = "3", .state = "kept"},
             {.kind = "job", .daemon = "e", .number = "4", .ref = "app:1"},
             {.kind = "job", .daemon = "stranger", .number = "5", .ref = "app:1"},
-            {.kind = "upto", .daemon = "d", .number = "3", .due_at_us = "77"},
+            {.kind = "upto", .daemon = "d", .number = "3", .due_at_us = "77", .picked = "3"},
+            {.kind = "upto", .daemon = "e", .number = "4", .due_at_us = "78", .picked = "1"},
         },
-        6);
+        7);
     assert_int_equal(daemons[0].left, 2);
     assert_int_equal(daemons[0].asked, 0);
     assert_int_equal(daemons[1].asked, 0);
@@ -177,6 +180,24 @@ test_what_a_claim_leaves(void **state)
     claim(NULL, 0);
     assert_false(daemons[0].drained);
     assert_true(daemons[1].drained);
+}
+
+/* Somebody changed a job while it was being claimed: the next run takes it, and this one goes on.
+ */
+static void
+test_a_job_that_was_changed_while_it_was_claimed(void **state)
+{
+    (void)state;
+    daemons[0].asked = 2;
+    claim(
+        (const struct claimed[]){
+            {.kind = "job", .daemon = "d", .number = "1", .ref = "app:1"},
+            {.kind = "upto", .daemon = "d", .number = "2", .due_at_us = "77", .picked = "2"},
+        },
+        2);
+    assert_false(daemons[0].drained);
+    assert_int_equal(daemons[0].after_id, 2);
+    assert_int_equal(report.totals.claimed, 1);
 }
 
 /* What was counted may be less than what comes: other jobs may have become due. */
@@ -306,6 +327,7 @@ main(void)
         SCENE_TEST(test_jobs_that_are_decided_at_once),
         SCENE_TEST(test_a_daemon_that_is_gone),
         SCENE_TEST(test_what_a_claim_leaves),
+        SCENE_TEST(test_a_job_that_was_changed_while_it_was_claimed),
         SCENE_TEST(test_more_than_was_counted),
         SCENE_TEST(test_planned_rows_are_looked_for_again),
         SCENE_TEST(test_a_job_that_still_stands),
