@@ -39,7 +39,7 @@ grant update (
     protocol, host, docker_socket_port,
     http_status, bytes_freed, last_error, duration_ms, finished_at
 ) on harpsweep.job to harpsweep_worker;
-grant select, insert, delete on harpsweep.run to harpsweep_worker;
+grant select, insert, delete on harpsweep.run, harpsweep.alarm to harpsweep_worker;
 grant select, insert, update, delete on harpsweep.daemon to harpsweep_worker;
 grant select on harpsweep.migration, harpsweep.nextcloud, harpsweep.exapp_image to harpsweep_worker;
 grant select, delete on harpsweep.intake_error to harpsweep_worker;
@@ -60,5 +60,5 @@ grant select on harpsweep.jobs, harpsweep.job_event, harpsweep.daemon_health, ha
 
 -- Reader: the table itself stays closed, for the tokens of running claims are not for everybody.
 grant select on harpsweep.jobs, harpsweep.job_event, harpsweep.daemon_health, harpsweep.daily,
-    harpsweep.run, harpsweep.daemon, harpsweep.migration, harpsweep.nextcloud, harpsweep.exapp_image,
-    harpsweep.intake_error to harpsweep_reader;
+    harpsweep.run, harpsweep.alarm, harpsweep.daemon, harpsweep.migration, harpsweep.nextcloud,
+    harpsweep.exapp_image, harpsweep.intake_error to harpsweep_reader;

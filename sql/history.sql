@@ -1,8 +1,18 @@
--- Part of install.sql, repeated at every installation: the triggers that write harpsweep.job_event, and remove
--- the events of a job that is deleted. Triggers, because then no statement can forget it, a DBA's by hand
--- included. One call for each statement: a run records its results by the hundred.
---
+-- Part of install.sql, repeated at every installation: the triggers that write harpsweep.job_event, remove the
+-- events of a job that is deleted, and set harpsweep.alarm. Triggers, because then no statement can forget it, a DBA's
+-- by hand included. One call for each statement: a run records its results by the hundred.
+
 -- An insert makes no event: the row itself says when it came and why. So a restore makes none either.
+create or replace function harpsweep.job_added() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    insert into harpsweep.alarm (rings_at)
+    select min(n.due_at) from added as n having min(n.due_at) is not null;
+    return null;
+end
+$$;
+comment on function harpsweep.job_added() is 'Trigger: sets the alarm for new jobs.';
 
 create or replace function harpsweep.job_changed() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -15,6 +25,16 @@ begin
     if not exists (select from changed as n
                    where n.state <> 'claimed' or n.lost_claims > 0 or n.end_wanted is not null) then
         return null;
+    end if;
+    -- Only for what became due earlier: where it is later, a run looks too early and sets the alarm for it. A claim,
+    -- above, takes what is due, and leaves the alarm ringing that said so.
+    if exists (select from changed as n where n.due_at is not null) then
+        insert into harpsweep.alarm (rings_at)
+        select min(n.due_at)
+        from changed as n
+             left join before as o on o.id = n.id
+        where n.due_at < o.due_at or o.due_at is null
+        having min(n.due_at) is not null;
     end if;
     insert into harpsweep.job_event (job_id, what, from_state, to_state, attempt, who, http_status, detail)
     select n.id,
@@ -61,7 +81,7 @@ begin
     return null;
 end
 $$;
-comment on function harpsweep.job_changed() is 'Trigger: writes the changes of a statement to job_event.';
+comment on function harpsweep.job_changed() is 'Trigger: writes the changes of a statement to job_event, and sets the alarm where a job became due earlier.';
 
 create or replace function harpsweep.job_deleted() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -85,7 +105,10 @@ begin
     for wanted in
         select w.name, w.words, w.ddl
         from (values
-            ('job_changed', 'Writes job_event.',
+            ('job_added', 'Sets the alarm.',
+             'after insert on harpsweep.job referencing new table as added'
+             ' for each statement execute function harpsweep.job_added()'),
+            ('job_changed', 'Writes job_event, sets the alarm.',
              'after update on harpsweep.job referencing old table as before new table as changed'
              ' for each statement execute function harpsweep.job_changed()'),
             ('job_deleted', 'Removes the events of deleted jobs.',

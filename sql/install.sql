@@ -18,7 +18,7 @@
 \encoding UTF8
 
 -- The newest migration that these files know. A new one: its file, its block below, this number.
-\set latest 5
+\set latest 6
 
 begin;
 set local client_min_messages = warning;
@@ -84,6 +84,11 @@ select :installed < 5 as missing \gset
 \if :missing
 \ir migrations/005_vacuum.sql
 insert into harpsweep.migration (version, name) values (5, '005_vacuum');
+\endif
+select :installed < 6 as missing \gset
+\if :missing
+\ir migrations/006_alarm.sql
+insert into harpsweep.migration (version, name) values (6, '006_alarm');
 \endif
 
 -- Whether Nextcloud's tables are watched: as asked for now, else as before.

@@ -69,6 +69,9 @@ struct jobs_find_row {
 
 void jobs_read_find(const struct db_result *result, int row, struct jobs_find_row *ret_row);
 
+/* When the next run has to look at the jobs at all. */
+const char *jobs_set_alarm(struct db_args *args);
+
 /* What Nextcloud's tables say. */
 const char *jobs_news(struct db_args *args);
 
@@ -219,6 +222,7 @@ struct jobs_hello_row {
     int64_t schema_version;
     int64_t clock_ms; /* the database's, milliseconds since 1970 */
     int64_t backend;  /* the process that answered, as pg_backend_pid() says */
+    bool alarm;       /* the jobs have to be looked at */
     bool work;        /* there may be something to do; true where that was not asked */
 };
 

@@ -30,12 +30,13 @@ jobs_hello(struct db_args *args, bool begin)
 void
 jobs_read_hello(const struct db_result *result, bool begin, struct jobs_hello_row *ret_row)
 {
-    enum { SCHEMA_VERSION, CLOCK_S, BACKEND, OPEN, NEWS };
+    enum { SCHEMA_VERSION, CLOCK_S, BACKEND, ALARM, NEWS };
 
     ret_row->schema_version = db_int(result, 0, SCHEMA_VERSION);
     ret_row->clock_ms = (int64_t)(strtod(db_text(result, 0, CLOCK_S), NULL) * 1000 + 0.5);
     ret_row->backend = db_int(result, 0, BACKEND);
-    ret_row->work = !begin || db_bool(result, 0, OPEN) || db_bool(result, 0, NEWS);
+    ret_row->alarm = db_bool(result, 0, ALARM);
+    ret_row->work = !begin || ret_row->alarm || db_bool(result, 0, NEWS);
 }
 
 const char *
@@ -54,6 +55,13 @@ jobs_read_find(const struct db_result *result, int row, struct jobs_find_row *re
     ret_row->paused = db_bool(result, row, PAUSED);
     ret_row->stop = db_text(result, row, STOP);
     ret_row->place = jobs_read_place(result, row, PROTOCOL);
+}
+
+const char *
+jobs_set_alarm(struct db_args *args)
+{
+    args->count = 0;
+    return SQL_ALARM;
 }
 
 const char *

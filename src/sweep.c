@@ -307,7 +307,7 @@ sweep_run(struct db *db, const struct conf *conf, const struct sweep_options *op
     ret_report->left_work = sweep_left_work(&sweep);
     ret_report->duration_ms = clock_boot_ms() - sweep.began_ms;
     ret_report->exit_code = sweep_exit_code(&sweep);
-    if (ret_report->worked) {
+    if (ret_report->worked || sweep.alarm_due) {
         sweep_db_finish(&sweep);
     }
     http_close(sweep.http);

@@ -217,6 +217,7 @@ sweep_check_hello(struct sweep *sweep, const struct db_result *result)
     } else {
         sweep->hello_ok = true;
         db_keep(sweep->db, hello.backend, sweep->run.token);
+        sweep->alarm_rang = hello.alarm;
         sweep->found = sweep->found || !hello.work;
         return;
     }
@@ -342,30 +343,44 @@ sweep_add_prune(const struct sweep *sweep, struct sweep_steps *steps)
     }
 }
 
+/* The run's own row. */
+static void
+sweep_add_row(const struct sweep *sweep, struct sweep_steps *steps)
+{
+    int index = sweep_add_step(steps);
+    struct buf note;
+
+    sweep_note(sweep, &note);
+    steps->steps[index].sql = jobs_run_finished(
+        &steps->args[index], &sweep->run, sweep->report->duration_ms, sweep->report->exit_code,
+        &sweep->report->totals, note.length == 0 ? NULL : buf_text(&note));
+    buf_free(&note);
+}
+
 void
 sweep_db_finish(struct sweep *sweep)
 {
+    const char *lost = sweep->report->worked ? "the run leaves no row"
+                                             : "no alarm is set, so that the next run looks again";
     struct sweep_steps steps = {.count = 0};
-    struct buf note;
     struct err err;
     int tries = 1;
     int index;
 
     if (!db_is_open(sweep->db) && !db_reopen(sweep->db, &err)) {
-        log_warning("the run leaves no row: %s", err.text);
+        log_warning("%s: %s", lost, err.text);
         return;
     }
-    sweep_add_seen(sweep, &steps, true);
-    sweep_note(sweep, &note);
+    if (sweep->report->worked) {
+        sweep_add_seen(sweep, &steps, true);
+        sweep_add_row(sweep, &steps);
+        sweep_add_prune(sweep, &steps);
+    }
     index = sweep_add_step(&steps);
-    steps.steps[index].sql = jobs_run_finished(
-        &steps.args[index], &sweep->run, sweep->report->duration_ms, sweep->report->exit_code,
-        &sweep->report->totals, note.length == 0 ? NULL : buf_text(&note));
-    buf_free(&note);
-    sweep_add_prune(sweep, &steps);
+    steps.steps[index].sql = jobs_set_alarm(&steps.args[index]);
     while (!db_exchange(sweep->db, steps.steps, (size_t)steps.count, SWEEP_FINISH_MS, &err)) {
         if (err.kind != ERR_DB_AGAIN || tries++ == SWEEP_FINISH_TRIES) {
-            log_warning("the run leaves no row: %s", err.text);
+            log_warning("%s: %s", lost, err.text);
             break;
         }
     }

@@ -149,6 +149,8 @@ struct sweep {
     int64_t grace_hours;
     bool nextcloud;     /* its tables are watched */
     bool found;         /* the database said which daemons have due work */
+    bool alarm_rang;    /* it said that one may have, … */
+    bool alarm_due;     /* … and then that none has: the next run needs not ask so soon */
     bool reconcile_due; /* apps were removed and nobody told */
     bool closing;       /* no more claims */
     bool aborting;      /* no more requests */
@@ -297,8 +299,8 @@ void sweep_db_advance(struct sweep *sweep);
  * dropped.
  */
 void sweep_not_recorded(struct sweep *sweep, const struct err *err);
-/* The last words of a run that did work: what it learned of its daemons, its own row, and a few
- * old rows less. */
+/* The last words of a run: when the next one has to look. Of one that did work also what it learned
+ * of its daemons, its own row, and a few old rows less. */
 void sweep_db_finish(struct sweep *sweep);
 
 #endif

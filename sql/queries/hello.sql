@@ -1,7 +1,8 @@
 -- What the program has to know before it acts on what the other statements said.
 -- Parameters: none.
 -- Result: schema_version int, clock_s numeric (the database's clock, seconds since 1970, with a fraction),
--- backend int (the process that answers).
+-- backend int (the process that answers), alarm bool (the jobs have to be looked at).
 select harpsweep.schema_version() as schema_version,
        extract(epoch from clock_timestamp()) as clock_s,
-       pg_backend_pid() as backend
+       pg_backend_pid() as backend,
+       (select coalesce(bool_or(a.rings_at <= now()), true) from harpsweep.alarm a) as alarm

@@ -305,6 +305,8 @@ DOCTORS = [
     ("an internal error", "endings", lambda forge: _start(forge, 1).update(exit=70)),
     ("a claim in another's name", "own words", lambda forge: _rows(forge, 1, "claimed")[0].set(claimed_by="host:1002")),
     ("a run does not count what it did", "own words", lambda forge: forge.recording.runs[1].update(late=0)),
+    ("a job without an alarm", "unheard", lambda forge: forge.recording.events.append(
+        {"what": "unheard", "at": T0 + 5, "job": 1, "state": "pending", "next_at": "2026-01-01"})),
     ("a run counts what it did not do", "own words", lambda forge: forge.recording.runs[0].update(removed=2)),
 ]
 

@@ -354,11 +354,17 @@ class Judge:
                 elif token not in undone and more != 0:
                     yield f"run {run['token']} says {run[state]} {state}, the audit {seen[token, state]}"
 
+    def unheard(self):
+        """every open job has an alarm that rings by the time at which it may be claimed"""
+        for event in self.recording.events:
+            if event["what"] == "unheard":
+                yield f"job {event['job']}, {event['state']} until {event['next_at']}, at {self.at(event['at'])}"
+
     INVARIANTS = {
         "lost": lost_rows, "told and lost": lost_words, "early": early, "late start": late, "after keep or cancel": after_keep,
         "without a claim": without_claim, "without its effect": no_effect, "overwritten": overwritten,
         "ended under a claim": people_overwrote, "two at once": twice, "used up by a dead daemon": down, "failed": failed,
-        "wrong clock": wrong_clock, "after a 401": after_401, "endings": endings, "own words": own_words,
+        "wrong clock": wrong_clock, "after a 401": after_401, "endings": endings, "own words": own_words, "unheard": unheard,
     }
 
     def verdict(self):

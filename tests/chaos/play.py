@@ -41,6 +41,7 @@ def storm(scene):
     scene.start(people.arrivals, "arrivals", known)
     scene.start(people.minds, "minds", known)
     scene.start(trouble.nurse, "nurse")
+    scene.start(trouble.watch, "watch")
     trouble.database(scene)
     scene.end()
 

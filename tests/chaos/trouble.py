@@ -8,6 +8,7 @@ import psycopg
 
 from chaos import recording
 from chaos.timeline import change_of
+from harness.rows import UNHEARD
 
 TEXT_503 = "Error removing image '{ref}' via Docker Engine: Status 500"
 HTML = "text/html"
@@ -120,6 +121,16 @@ def hurry(session):
     """What waits for another try is due."""
     session.run("update harpsweep.job set next_at = greatest(not_before, now())"
                 " where state = 'pending' and next_at > greatest(not_before, now())")
+
+
+def watch(scene, _):
+    """Notes jobs of which no alarm tells."""
+    session = scene.session("chaos")
+    while scene.storm.is_set():
+        time.sleep(0.3)
+        with contextlib.suppress(psycopg.OperationalError):
+            for job, state, next_at in session.run(UNHEARD):
+                scene.journal.note("events", at=time.time(), what="unheard", job=job, state=state, next_at=next_at)
 
 
 # The database: these run on the thread that started it.

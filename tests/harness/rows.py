@@ -13,6 +13,19 @@ ROLES = ("harpsweep_writer", "harpsweep_worker", "harpsweep_reader")
 FINAL = "removed untagged absent in_use kept cancelled failed unsupported no_ref".split()
 
 
+# Open jobs of which no alarm tells: there must be none, whatever was done.
+UNHEARD = """select j.id, j.state::text, j.next_at::text from harpsweep.job j
+              where j.next_at is not null
+                and exists (select from harpsweep.alarm)
+                and not exists (select from harpsweep.alarm a where a.rings_at <= greatest(j.next_at, now()))"""
+
+
+def never_ringing(connection):
+    """As if nothing will ever be due: from now on runs look at what an alarm tells of, and at nothing else."""
+    connection.execute("delete from harpsweep.alarm")
+    connection.execute("insert into harpsweep.alarm values ('infinity')")
+
+
 def one(connection, sql, *values):
     row = connection.execute(sql, values).fetchone()
     return row[0] if row and len(row) == 1 else row

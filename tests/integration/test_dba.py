@@ -337,11 +337,12 @@ class TestReplication:
             database.close()
 
     def test_every_table_can_be_published(self, watched):
-        """Where one without a key is published, its updates and deletes fail at the publisher."""
+        """Where one without a replica identity is published, its updates and deletes fail at the publisher."""
         tables = {name for (name,) in rows(watched, TABLES)}
         keyed = {name for (name,) in rows(
-            watched, TABLES + " and relreplident = 'd' and exists (select from pg_index where indrelid = pg_class.oid and indisprimary)")}
-        assert keyed == tables >= {"job", "run", "daemon", "exapp_image", "intake_error", "migration", "nextcloud"}
+            watched, TABLES + " and (relreplident = 'f' or relreplident = 'd'"
+            " and exists (select from pg_index where indrelid = pg_class.oid and indisprimary))")}
+        assert keyed == tables >= {"alarm", "job", "run", "daemon", "exapp_image", "intake_error", "migration", "nextcloud"}
 
     def test_jobs_arrive_as_they_are(self, two, ends, tmp_path, harp):
         """New ones, what runs make of them, what is pruned, and what the triggers on Nextcloud's tables note: once."""

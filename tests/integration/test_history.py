@@ -69,7 +69,7 @@ class TestRuns:
             program("run")
             connection.execute(
                 "set session_replication_role = replica; update harpsweep.job set next_at = now(), not_before = now();"
-                "reset session_replication_role")
+                "reset session_replication_role; truncate harpsweep.alarm")
         assert job(connection, number)["attempts"] == 3
         [held] = events(connection, number)
         assert held[:4] == ("held", "claimed", "pending", 1) and "keep" in held[6]

@@ -141,14 +141,23 @@ def test_finding_looks_at_one_row_of_each_daemon(filled):
 def test_with_nothing_open_a_run_touches_two_pages_whatever_the_history(filled):
     filled.execute("delete from harpsweep.job where finished_at is null")
     filled.execute("vacuum (analyze) harpsweep.job")
-    for first in ("begin", "find"):
-        assert touched(explain(filled, first)) <= 2
+    for name in ("find", "alarm"):
+        assert touched(explain(filled, name)) <= 2
 
 
-def test_whether_anything_is_open_is_told_by_one_index_entry(filled):
+def test_a_run_first_looks_at_the_alarm_and_at_no_job(filled):
     nodes = explain(filled, "begin")
+    assert job_scans(nodes) == []
+    [scan] = [node for node in nodes if node.get("Relation Name") == "alarm"]
+    assert scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] <= 1
+
+
+def test_the_alarm_is_set_after_one_row_of_each_daemon(filled):
+    filled.execute("update harpsweep.job set next_at = now() + interval '1 day' where state = 'pending'")
+    filled.execute("vacuum (analyze) harpsweep.job")
+    nodes = explain(filled, "alarm")
     assert_by_index(nodes, "job_due")
-    assert touched(nodes) <= 4
+    assert touched(nodes) <= 4 * 4
 
 
 def test_what_was_done_is_not_stepped_over_for_ever(filled):
@@ -162,16 +171,16 @@ def test_what_was_done_is_not_stepped_over_for_ever(filled):
              from generate_series(1, 200) i""")
     filled.execute("update harpsweep.job set state = 'removed', next_at = null, finished_at = now() where finished_at is null")
     filled.execute("vacuum harpsweep.job")
-    assert touched(explain(filled, "begin")) <= 2
+    assert touched(explain(filled, "find")) <= 2
     options = dict(option.split("=") for option in one(filled, "select reloptions from pg_class where oid = 'harpsweep.job'::regclass"))
     assert float(options["autovacuum_vacuum_scale_factor"]) <= 0.002
 
 
-def test_whether_anything_is_open_without_statistics(filled):
-    """The planner then promises that the table's first page holds such a row; all it has are finished."""
+def test_the_alarm_without_statistics(filled):
+    """The planner then promises that the table's first page holds an open row; all it has are finished."""
     filled.execute("delete from harpsweep.job where finished_at is null")
     filled.execute("delete from pg_statistic where starelid = 'harpsweep.job'::regclass")
-    assert_by_index(explain(filled, "begin"), "job_due")
+    assert_by_index(explain(filled, "alarm"), "job_due")
 
 
 def test_a_claim_touches_what_it_takes(filled):

@@ -248,6 +248,7 @@ class TestTheRun:
         schedule(connection, choice="grace", grace_hours=5)
         done = schedule(connection, image="app:2")
         finish(connection, done, "cancelled")
+        program("run")  # the first one after them sets the alarm
         connection.execute("vacuum harpsweep.job")
         connection.execute("checkpoint")
         sql = "select pg_current_wal_insert_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())::text"

@@ -35,10 +35,10 @@ MAY = {("schema", "harpsweep", role, "USAGE") for role in (WRITER, WORKER, READE
     ("function", name, role, "EXECUTE") for role in (WRITER, WORKER) for name in CALLS} | {
     ("function", name, WORKER, "EXECUTE") for name in ASKS} | {
     ("relation", name, role, "SELECT") for role in (WORKER, READER) for name in (
-        *VIEWS, "daemon", "exapp_image", "intake_error", "job_event", "migration", "nextcloud", "run")} | {
+        *VIEWS, "alarm", "daemon", "exapp_image", "intake_error", "job_event", "migration", "nextcloud", "run")} | {
     ("relation", "job", WORKER, "SELECT")} | {
-    ("relation", name, WORKER, "DELETE") for name in ("daemon", "exapp_image", "intake_error", "job", "run")} | {
-    ("relation", name, WORKER, "INSERT") for name in ("daemon", "run")} | {
+    ("relation", name, WORKER, "DELETE") for name in ("alarm", "daemon", "exapp_image", "intake_error", "job", "run")} | {
+    ("relation", name, WORKER, "INSERT") for name in ("alarm", "daemon", "run")} | {
     ("relation", "daemon", WORKER, "UPDATE")} | {
     ("column", f"job.{name}", WORKER, "UPDATE") for name in WRITTEN}
 

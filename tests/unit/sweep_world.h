@@ -103,7 +103,7 @@ static struct world {
     int64_t now_ms;
     int64_t apart_ms;      /* the database's clock is so far ahead */
     int schema;            /* the version that the database has */
-    bool open;             /* it has jobs that are not due yet */
+    bool alarm;            /* an alarm rings, though nothing may be due */
     int keeps;             /* times that statements were to be kept */
     int stops;             /* signals */
     bool no_host;          /* nobody knows its name */

@@ -22,6 +22,7 @@ static const struct {
     {SQL_RECORD, "record"},
     {SQL_DAEMON_SEEN, "seen"},
     {SQL_RUN_FINISHED, "finished"},
+    {SQL_ALARM, "alarm"},
     {SQL_PRUNE, "prune"},
     {SQL_PRUNE_RUNS, "prune_runs"},
     {SQL_PRUNE_IMAGES, "prune_images"},
@@ -229,10 +230,10 @@ world_hello(bool begin)
     }
     (void)snprintf(clock, sizeof clock, "%" PRId64 ".%03d", clock_ms / 1000,
                    (int)(clock_ms % 1000));
-    cells = (struct cells){.columns = begin ? 5 : 3};
+    cells = (struct cells){.columns = begin ? 5 : 4};
     cells_add(&cells, (const char *[]){
                           cells_number(&cells, world.schema), cells_text(&cells, clock), "4711",
-                          world.open || world.found_count > 0 ? "t" : NULL, news ? "t" : "f"});
+                          world.alarm || world.found_count > 0 ? "t" : "f", news ? "t" : "f"});
     return cells_answer(&cells);
 }
 

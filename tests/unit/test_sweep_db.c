@@ -486,13 +486,14 @@ static void
 test_the_last_words(void **state)
 {
     (void)state;
+    report.worked = true;
     report.duration_ms = 77;
     report.exit_code = 1;
     report.totals.claimed = 3;
     (void)strcpy(daemons[0].lane.version, "0.4.4");
     sweep_db_finish(&sweep);
     assert_int_equal(world.db.exchanges, 1);
-    assert_int_equal(world.said_count, 4);
+    assert_int_equal(world.said_count, 5);
     expect_said("seen", 0, 1, "{\"d\"}");
     expect_said("finished", 0, 5, "77");
     expect_said("finished", 0, 6, "1");
@@ -500,13 +501,29 @@ test_the_last_words(void **state)
     expect_said("finished", 0, 18, NULL);
     expect_said("prune", 0, 1, "90");
     assert_int_equal(times_said("prune_runs"), 1);
+    assert_int_equal(times_said("alarm"), 1);
     assert_false(logged("leaves no row"));
+}
+
+/* A run that did nothing only says when the next one has to look. */
+static void
+test_the_last_word(void **state)
+{
+    (void)state;
+    sweep_db_finish(&sweep);
+    assert_int_equal(world.said_count, 1);
+    assert_int_equal(times_said("alarm"), 1);
+    fail_next(ERR_DB);
+    sweep_db_finish(&sweep);
+    assert_true(
+        logged("warning: no alarm is set, so that the next run looks again: database: trouble"));
 }
 
 static void
 test_the_last_words_where_nextcloud_is_watched(void **state)
 {
     (void)state;
+    report.worked = true;
     sweep.nextcloud = true;
     sweep_db_finish(&sweep);
     assert_int_equal(times_said("prune_images"), 1);
@@ -517,6 +534,7 @@ static void
 test_the_note_of_a_run(void **state)
 {
     (void)state;
+    report.worked = true;
     report.left_work = true;
     sweep_db_finish(&sweep);
     expect_said("finished", 0, 18, "ended early by a limit or a signal");
@@ -537,6 +555,7 @@ static void
 test_no_last_words(void **state)
 {
     (void)state;
+    report.worked = true;
     world.db.open = false;
     world.no_reopen = true;
     sweep_db_finish(&sweep);
@@ -569,6 +588,7 @@ static void
 test_the_last_words_once_more(void **state)
 {
     (void)state;
+    report.worked = true;
     world.on_exchange = conflict;
     conflicts = 4;
     sweep_db_finish(&sweep);
@@ -607,6 +627,7 @@ main(void)
         SCENE_TEST(test_another_schema),
         SCENE_TEST(test_clocks_that_differ),
         SCENE_TEST(test_the_last_words),
+        SCENE_TEST(test_the_last_word),
         SCENE_TEST(test_the_last_words_where_nextcloud_is_watched),
         SCENE_TEST(test_the_note_of_a_run),
         SCENE_TEST(test_no_last_words),

@@ -57,19 +57,33 @@ test_nothing_is_due(void **state)
     assert_int_equal(failure.kind, ERR_NONE);
 }
 
-/* Jobs are open, but none is due: only that costs a second question. */
+/* An alarm rings, but nothing is due: it is set for the next run. */
 static void
 test_nothing_is_due_yet(void **state)
 {
     (void)state;
-    world.open = true;
+    world.alarm = true;
     assert_true(world_run());
-    assert_int_equal(world.said_count, 3);
+    assert_int_equal(world.said_count, 4);
     assert_int_equal(times_said("news"), 1);
     assert_int_equal(times_said("find"), 1);
-    assert_int_equal(world.db.exchanges, 2);
+    assert_int_equal(times_said("alarm"), 1);
+    assert_int_equal(world.db.exchanges, 3);
     assert_false(report.worked);
     assert_int_equal(world.waits, 2);
+}
+
+/* What is due for a daemon that is to be left alone goes on ringing. */
+static void
+test_a_daemon_that_is_left_alone(void **state)
+{
+    (void)state;
+    (void)world_add_jobs("d", "app:1", 1);
+    world.found[0][1] = "t";
+    assert_true(world_run());
+    assert_int_equal(times_said("find"), 1);
+    assert_int_equal(times_said("alarm"), 0);
+    assert_int_equal(times_said("finished"), 0);
 }
 
 /* Whoever names a daemon is told of one that does not exist, whatever is due; and so on. */
@@ -82,6 +96,17 @@ test_more_is_asked_for(void **state)
     assert_int_equal(world.said_count, 3); /* hello, news, find: in one exchange */
     assert_int_equal(times_said("begin"), 0);
     assert_int_equal(world.db.exchanges, 1);
+}
+
+static void
+test_more_is_asked_for_while_an_alarm_rings(void **state)
+{
+    (void)state;
+    world_options.daemon = "d";
+    world.alarm = true;
+    assert_true(world_run());
+    assert_int_equal(times_said("alarm"), 1);
+    assert_int_equal(world.db.exchanges, 2);
 }
 
 static void
@@ -113,6 +138,7 @@ test_a_job(void **state)
     assert_int_equal(report.totals.removed, 1);
     expect_said("claim", 0, 7, "somewhere:4242");
     expect_said("finished", 0, 2, "somewhere");
+    assert_int_equal(times_said("alarm"), 1);
     expect_said("finished", 0, 3, "4242");
     expect_said("seen", 0, 1, "{\"d\"}");
 }
@@ -449,7 +475,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         RUN_TEST(test_nothing_is_due),
         RUN_TEST(test_nothing_is_due_yet),
+        RUN_TEST(test_a_daemon_that_is_left_alone),
         RUN_TEST(test_more_is_asked_for),
+        RUN_TEST(test_more_is_asked_for_while_an_alarm_rings),
         RUN_TEST(test_settings_that_cannot_be_followed),
         RUN_TEST(test_a_job),
         RUN_TEST(test_a_host_without_a_name),
