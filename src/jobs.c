@@ -22,6 +22,7 @@ jobs_make_token(char ret_token[JOBS_TOKEN_SIZE], struct err *err)
     if (file == NULL) {
         return err_set(err, ERR_INTERNAL, "%s: %s", source, strerror(errno));
     }
+    (void)setvbuf(file, NULL, _IONBF, 0); /* it would else be asked for 4 kB */
     got = fread(bytes, 1, sizeof bytes, file);
     (void)fclose(file);
     if (got != sizeof bytes) {

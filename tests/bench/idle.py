@@ -6,29 +6,29 @@ import time
 from measuring import BUILD, ROOT, Harp, Wrong, measure, median, ratios
 
 
-def job_buffers(bench):
-    """Pages of the job table's indexes touched so far; backends report when they exit."""
+def buffers(bench):
+    """Pages of harpsweep's tables and their indexes touched so far; backends report when they exit."""
     time.sleep(0.05)
-    return bench.ask("select coalesce(sum(idx_blks_read + idx_blks_hit), 0)::bigint from pg_statio_all_indexes"
-                     " where schemaname = 'harpsweep' and relname = 'job'")[0]
+    return bench.ask("select sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0))::bigint"
+                     " from pg_statio_all_tables where schemaname = 'harpsweep'")[0]
 
 
-def scanned(bench):
-    """Pages of the job table and its indexes that the statement of an idle run touches when it is executed."""
-    text = (ROOT / "sql" / "queries" / "begin.sql").read_text()
+def scanned(bench, query="begin"):
+    """Pages of tables and indexes that a statement touches when it is executed: that of an idle run."""
+    text = (ROOT / "sql" / "queries" / f"{query}.sql").read_text()
     plan = bench.ask("explain (analyze, buffers, format json) " + text)[0][0]["Plan"]
 
     def scans(node):
-        return (node["Shared Hit Blocks"] + node["Shared Read Blocks"] if node.get("Relation Name") == "job" else 0) + sum(
+        return (node["Shared Hit Blocks"] + node["Shared Read Blocks"] if "Relation Name" in node else 0) + sum(
             scans(child) for child in node.get("Plans", []))
 
     return scans(plan)
 
 
 def traces(bench, path):
-    """What an idle run leaves in the database: pages of job's indexes, WAL bytes, transaction IDs."""
+    """What an idle run leaves in the database: pages touched, WAL bytes, transaction IDs."""
     def now():
-        return (job_buffers(bench), bench.ask("select pg_current_wal_insert_lsn() - '0/0'")[0],
+        return (buffers(bench), bench.ask("select pg_current_wal_insert_lsn() - '0/0'")[0],
                 bench.ask("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")[0])
 
     seen = []
@@ -40,7 +40,7 @@ def traces(bench, path):
 
 
 def idle(bench):
-    bench.title("idle run, beside connecting, select 1, exiting", "ms", "bare libpq", "ratio", "job buffers", "with planner",
+    bench.title("idle run, beside connecting, select 1, exiting", "ms", "bare libpq", "ratio", "buffers", "with planner",
                 "WAL bytes", "xids")
     for history in (0, bench.history):
         bench.empty()
