@@ -16,7 +16,7 @@
 /* HAProxy closes idle connections after 30 s: one that is older is not worth a try. */
 #define HTTP_IDLE_MAX_S 25L
 /* Answers are short, so a request needs no more room to read into at once. */
-#define HTTP_READ_SIZE 8192L
+#define HTTP_READ_SIZE 4096L
 
 _Static_assert(HTTP_DETAIL_SIZE >= CURL_ERROR_SIZE, "libcurl writes that much");
 

@@ -366,10 +366,6 @@ main(int argc, char **argv)
 
     const struct sched_param lowest = {.sched_priority = 0};
 
-    /* It must not take the processor from whoever is measured for each request that it sends. */
-    if (sched_setscheduler(0, SCHED_BATCH, &lowest) != 0) {
-        die("sched_setscheduler");
-    }
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *value = argv[i + 1];
 
@@ -384,6 +380,11 @@ main(int argc, char **argv)
         } else if (strcmp(argv[i], "--seconds") == 0) {
             seconds = (int)strtol(value, NULL, 10);
         }
+    }
+    /* Where the processors are what is scarce, it must not take one from whoever is measured for
+     * each request that it sends; where it answers after a delay, it must do so on time. */
+    if (delay_us == 0 && sched_setscheduler(0, SCHED_BATCH, &lowest) != 0) {
+        die("sched_setscheduler");
     }
     if (listen_at != NULL) {
         serve(listen_at);
