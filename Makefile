@@ -319,10 +319,13 @@ tests/bench/peers/node_modules/.package-lock.json: tests/bench/peers/package.jso
 BENCH_PARTS = $(filter-out -% 0% 1% 2% 3% 4% 5% 6% 7% 8% 9%,$(BENCH_ARGS))
 BENCH_PEERS = tests/bench/peers/node_modules/.package-lock.json
 
+# Drawn anew where a part was measured that they show.
+BENCH_PLOTS = @$(MAKE) --no-print-directory plots
+
 bench: bin/harpsweep $(BENCH_PROGRAMS) $(if $(BENCH_PARTS),$(if $(filter peers,$(BENCH_PARTS)),$(BENCH_PEERS)),$(BENCH_PEERS))
 	@bin/deps bench
 	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
-	@$(MAKE) --no-print-directory plots
+	$(if $(BENCH_PARTS),$(if $(filter slots history,$(BENCH_PARTS)),$(BENCH_PLOTS)),$(BENCH_PLOTS))
 
 # From the figures of the last `make bench`, and of `make simulate`.
 plots:

@@ -5,7 +5,7 @@
 -- Parameters: none.
 -- Result: as hello.sql, and news bool.
 select harpsweep.schema_version() as schema_version,
-       extract(epoch from clock_timestamp()) as clock_s,
+       extract(epoch from clock_timestamp())::numeric as clock_s,
        pg_backend_pid() as backend,
        (select coalesce(bool_or(a.rings_at <= now()), true) from harpsweep.alarm a) as alarm,
        exists (select from harpsweep.changed_apps()) as news

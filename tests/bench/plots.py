@@ -154,6 +154,7 @@ def main():
     lags = BUILD / "lag.json"
     if lags.exists():
         figures["lag"] = json.loads(lags.read_text(encoding="utf-8"))
+    drawn = 0
     for name, call, source, command in (("throughput", throughput, "slots", "make bench BENCH_ARGS=slots"),
                                         ("history", history, "history", "make bench BENCH_ARGS=history"),
                                         ("lag", lambda all_: lag(all_["lag"]), "lag", "make simulate")):
@@ -161,9 +162,11 @@ def main():
             draw(name, call(figures)) if figures.get(source) else None  # pylint: disable=expression-not-assigned
         except FileNotFoundError:
             raise SystemExit("gnuplot is missing; hint: apt-get install gnuplot-nox") from None
-        if not figures.get(source):
+        if figures.get(source):
+            drawn += 1
+        else:
             print(f"  no {name}.svg: {command} measures what it shows")
-    return 0
+    return 0 if drawn else 1
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ def test_the_story(cluster, worker, tmp_path, engine, harp, registry):  # noqa: 
         assert engine.images() == {} and engine.containers() == []
 
 
+@pytest.mark.docker
 def test_the_settings(tmp_path, cluster, template, worker, harp):  # noqa: F811  pylint: disable=redefined-outer-name,unused-argument
     """The few lines of the installation are a whole settings file."""
     [settings] = blocks("ini")

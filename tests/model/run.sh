@@ -1,5 +1,5 @@
 #!/bin/sh
-# Searches the model of a job, job.pml, with spin:
+# Searches the models of a job, job.pml, and of the alarm, alarm.pml, with spin:
 #
 #   tests/model/run.sh                   everything below
 #   tests/model/run.sh --smoke           a few seconds' worth of it, for bin/check
@@ -13,10 +13,12 @@
 #   spare   A guard is removed and nothing breaks: another one does its work as well.
 #   known   A limit of the protocol: it must lead to a counterexample. See job.pml for what each is.
 #
+# -DALARM says that it is about alarm.pml.
+#
 # One line per case, "model: N passed, N failed" at the end; exits 1 where anything is not as it should be.
 # Needs spin and a C compiler, two processors for three minutes, 4 GB of memory; --smoke 1 GB.
 set -u
-model=$(cd "$(dirname "$0")" && pwd)/job.pml
+models=$(cd "$(dirname "$0")" && pwd)
 
 for tool in spin:spin cc:gcc; do
     if ! command -v "${tool%:*}" >/dev/null; then
@@ -26,7 +28,7 @@ for tool in spin:spin cc:gcc; do
 done
 
 invariants='starts_on_its_claim spares_the_ended starts_informed starts_within_lease starts_after_grace
-    starts_alone records_its_claim records_the_truth grants_wishes tells_the_late loses_no_row'
+    starts_alone records_its_claim records_the_truth grants_wishes tells_the_late loses_no_row hears_of_the_job'
 
 # Kind, invariant that is looked at (all; none: only what the case itself asserts), switches.
 sound_cases() {
@@ -35,6 +37,7 @@ sound all -DRUNS=3 -DLEASE=3
 sound all -DRUNS=3 -DNO_FAILOVER
 sound all -DRUNS=2
 sound all -DRUNS=3 -DATTEMPTS=2 -DNO_FAILOVER
+sound all -DALARM
 END
 }
 
@@ -52,8 +55,9 @@ END
 # A small search with all that can happen in it, and what was found by a search and mended.
 smoke_cases() {
     echo 'sound all -DRUNS=2 -DLEASE=3'
+    echo 'sound all -DALARM -DSETTERS=1'
     other_cases | grep -e '^guard records_its_claim -DTOKEN_OF_RUN -DATTEMPTS=2$' -e ' -DNO_TOKEN_CLEARED ' \
-        -e ' -DUNSUPPORTED_BEFORE_WISH ' -e ' -DRECONNECT_AFTER_LOOK ' -e ' starts_within_lease -DNO_SEND_BY '
+        -e ' -DUNSUPPORTED_BEFORE_WISH ' -e ' -DRECONNECT_AFTER_LOOK ' -e ' starts_within_lease -DNO_SEND_BY ' -e ' -DTWO_SNAPSHOTS$'
 }
 
 other_cases() {
@@ -101,10 +105,22 @@ spare all -DNO_GREATEST -DLEASE=3
 guard records_the_truth -DNO_MERGE_VOID -DNO_FAILOVER
 guard starts_on_its_claim -DNO_BUSY_CHECK -DNO_FAILOVER
 guard starts_alone -DNO_BUSY_CHECK -DNO_FAILOVER
+guard hears_of_the_job -DALARM -DNO_ALARM
+guard hears_of_the_job -DALARM -DALARM_BY_ITSELF
+guard hears_of_the_job -DALARM -DTWO_SNAPSHOTS
+guard hears_of_the_job -DALARM -DCLAIMS_EARLY
+spare all -DALARM -DSKIPS_LOCKED
 known spares_the_ended -DFOUND_ENDED_AFTER_SCHEDULE -DNO_FAILOVER
 known spares_the_ended -DFOUND_ENDED_AFTER_FAILOVER
 known none -DFOUND_ENDED_IMAGE_GONE -DNO_FAILOVER
 END
+}
+
+model_of() {
+    case " $* " in
+    *' -DALARM '*) echo alarm ;;
+    *) echo job ;;
+    esac
 }
 
 # build INVARIANT COMPILER-OPTIONS SWITCH…: makes ./pan, which searches, and ./flags.
@@ -115,6 +131,7 @@ build() {
     for name in $invariants; do
         [ "$looked_at" = all ] || [ "$looked_at" = "$name" ] || flags="$flags -D$name=1"
     done
+    model=$models/$(model_of "$@").pml
     # shellcheck disable=SC2086 # lists of words
     spin -a $flags "$model" >log 2>&1 && [ -f pan.c ] &&
         cc -w -DSAFETY -DNOREDUCE -DMEMLIM=5000 $options -o pan pan.c >>log 2>&1
@@ -186,12 +203,13 @@ story() {
     invariant=$2
     shift 2
     build "$invariant" '-O1 -DBFS' -DSTORY -DUNSORTED "$@" && ./pan -m100000 -w22 >>log 2>&1
-    if [ ! -f job.pml.trail ]; then
+    trail=$(model_of "$@").pml.trail
+    if [ ! -f "$trail" ]; then
         cat log
         exit 1
     fi
     # shellcheck disable=SC2086 # a list of words
-    spin -T -k job.pml.trail $flags "$model" | grep -v '^	\|^#\|^spin:\|^ *[0-9]*:	\|processes created$'
+    spin -T -k "$trail" $flags "$model" | grep -v '^	\|^#\|^spin:\|^ *[0-9]*:	\|processes created$'
     [ "$invariant" = none ] || echo "--- $invariant is broken"
 }
 
@@ -211,7 +229,7 @@ case $#${1+" $1"} in
 '1 --smoke') what='smoke_cases' ;;
 '1 --long') what='long_cases; sound_cases; other_cases' ;;
 '2 --story')
-    line=$(other_cases | grep "^\(guard\|known\) [a-z_]* -D$2\( \|\$\)" | head -n 1)
+    line=$(other_cases | grep "^\(guard\|known\) [a-z_]* \(-DALARM \)\?-D$2\( \|\$\)" | head -n 1)
     if [ -z "$line" ]; then
         echo "no such guard, nor anything that is known: $2" >&2
         exit 64

@@ -31,6 +31,9 @@ INTEGRATION_LIMIT_S = 2400
 STORY_LIMIT_S = 180
 START_LIMIT_S = 90
 
+# In a tree the sources are no clone, and no archive either.
+NEEDS_GIT = ("tests/integration/test_release.py::test_the_commit_of_an_archive_is_filled_in_by_git",)
+
 # A newer pg_dump writes what an older server doesn't read back, and npm's servers come without their own, and without
 # the extensions that PostgreSQL comes with.
 NEEDS_PG_DUMP = ("tests/integration/test_nextcloud_ddl.py::test_a_dump_restores_into_a_new_database",
@@ -93,8 +96,7 @@ def unit_tests(sums, tree, compiler, variant, versions):
 
 def integration_tests(sums, tree, versions, arguments):
     began = time.monotonic()
-    if tree.npm:
-        arguments += "".join(f" --deselect {test}" for test in NEEDS_PG_DUMP)
+    arguments += "".join(f" --deselect {test}" for test in (*NEEDS_GIT, *(NEEDS_PG_DUMP if tree.npm else ())))
     status, said = execute(tree, "integration", ("make", "WERROR=-Werror", "integration",
                                                  f"PYTEST_ARGS=-q -m 'not docker and not browser' {arguments}"), INTEGRATION_LIMIT_S)
     last = (re.findall(r"^.* in \d[\d.:]*s.*$", said, re.M) or [""])[-1]

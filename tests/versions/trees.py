@@ -72,7 +72,7 @@ class Tree:
     also: tuple = ()
     server: str = "postgresql"
     npm: str = ""
-    more: tuple = ("clang",)
+    more: tuple = ("clang", "zsh", "fish", "gnuplot-nox", "tzdata")
 
     @property
     def path(self):
