@@ -33,6 +33,8 @@ class TestWhatSetsIt:
     @pytest.fixture(autouse=True)
     def quiet(self, rows_only):
         never_ringing(rows_only)
+        yield
+        rows_only.execute("delete from harpsweep.job")  # what was made before never_ringing() has no alarm
 
     @pytest.mark.parametrize("given, rings", [
         ({}, "new"),
@@ -103,6 +105,15 @@ class TestWhatSetsIt:
                 rows_only.execute("select harpsweep.cancel(%s, 'why')", (number,))
             assert alarms(rows_only) == ["never"], image
             rows_only.execute("delete from harpsweep.job")
+
+    def test_what_is_due_as_before(self, rows_only):
+        for hours in (5, 7):
+            schedule(rows_only, image=f"app:{hours}", grace_hours=hours)
+        never_ringing(rows_only)
+        rows_only.execute("update harpsweep.job set hold_reason = 'why'")
+        assert alarms(rows_only) == ["never"]
+        rows_only.execute("update harpsweep.job set next_at = next_at - interval '1 h', not_before = now() where grace_hours = 7")
+        assert alarms(rows_only) == ["360", "never"]
 
     def test_it_goes_with_what_set_it(self, rows_only):
         with pytest.raises(psycopg.errors.DivisionByZero), rows_only.transaction():
@@ -247,6 +258,13 @@ class TestRuns:
         never_ringing(connection)
         program("run", "--daemon", "harp")
         assert job(connection, number)["state"] == "removed"
+
+    def test_whoever_names_a_daemon_sets_it_too(self, program, connection):
+        connection.execute("truncate harpsweep.alarm")
+        for _ in range(2):
+            program("run", "--daemon", "harp")
+            assert alarms(connection) == ["60"]
+            connection.execute("insert into harpsweep.alarm values (now())")
 
     def test_the_end_of_a_grace(self, program, harp, connection):
         """Fixed by the first run, worked off by a later one; those between look at nothing."""

@@ -99,7 +99,12 @@ class TestMaintenance:
         client = database.connect("harpsweep_writer")
         with Beside(database.conninfo, *statements):
             runs = [program.start("run") for _ in range(2)]
-            fill(harp, client, count, first=count)
+            for number in range(count, 2 * count):
+                harp.add_image(f"app:{number}")
+                for _ in range(20):  # who asks for serializable has to repeat
+                    with contextlib.suppress(psycopg.errors.SerializationFailure):
+                        schedule(client, "harp", image=f"app:{number}", choice="now")
+                        break
             for run in runs:
                 end(run)
         program("run")
