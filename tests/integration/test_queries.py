@@ -83,7 +83,7 @@ def explain(connection, name, *arguments):
         # Without the arrays it expects few rows, and must all the same not look for each of many in a list.
         generic = explained(connection, "force_generic_plan", name, *arguments)
         # The first one left versions of rows behind. And from PostgreSQL 17 on, a list of which the values are known is
-        # looked up leaf by leaf: then a page for each row will do.
+        # looked up leaf by leaf: then half a page for each row will do.
         rows = sum(node["Actual Rows"] * node["Actual Loops"] for node in job_scans(generic))
         assert touched(generic) <= max(1.1 * touched(nodes) + 8, rows / 2)
         assert passed_on(generic) <= 1.2 * passed_on(nodes) + 10
