@@ -120,7 +120,7 @@ sweep_learn(struct sweep *sweep, const struct db_result *news, const struct db_r
     struct err err;
 
     sweep->found = true;
-    sweep->alarm_due = sweep->alarm_rang && found != NULL && db_rows(found) == 0;
+    sweep->alarm_due = sweep->alarm_rang && db_rows(found) == 0;
     sweep_make_roster(sweep, news, found);
     sweep_make_daemons(sweep);
     for (int row = 0; row < db_rows(news); row++) {
