@@ -28,7 +28,7 @@ begin
     end if;
     -- Only for what became due earlier: where it is later, a run looks too early and sets the alarm for it. A claim,
     -- above, takes what is due, and leaves the alarm ringing that said so.
-    if exists (select from changed as n where n.due_at is not null) then
+    if exists (select from changed as n where n.next_at is not null) then
         insert into harpsweep.alarm (rings_at)
         select min(n.due_at)
         from changed as n

@@ -28,7 +28,8 @@ PARTS = {
     "throughput": drain.throughput, "slots": drain.slots, "events": drain.events, "peers": drain.peers, "idle": idle.idle, "memory": database.memory,
     "history": database.history, "backlog": database.backlog, "snapshot": database.snapshot, "bouncer": database.bouncer,
     "trigger": database.trigger, "daemons": scale.daemons, "outage": scale.outage, "together": scale.together,
-    "fleet": scale.fleet, "costs": costs.costs, "size": size.size,
+    "costs": costs.costs, "size": size.size,
+    "fleet": scale.fleet,  # the last: autovacuum would be long in coming round through its databases
 }
 
 
