@@ -150,7 +150,7 @@ struct sweep {
     bool nextcloud;     /* its tables are watched */
     bool found;         /* the database said which daemons have due work */
     bool alarm_rang;    /* it said that one may have, … */
-    bool alarm_due;     /* … and then that none has: the next run needs not ask so soon */
+    bool alarm_due;     /* … and did not name any: the next run needs not ask so soon */
     bool reconcile_due; /* apps were removed and nobody told */
     bool closing;       /* no more claims */
     bool aborting;      /* no more requests */

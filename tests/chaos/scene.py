@@ -15,7 +15,7 @@ from chaos import recording
 from chaos.runs import Runs, faketime
 from harness.pair import Pair
 from harness.pgbouncer import PgBouncer
-from harness.rows import never_ringing
+from harness.rows import NEVER_RINGING
 from harness.standin import KEY, Standin
 
 AUDIT = pathlib.Path(__file__).with_name("audit.sql")
@@ -115,8 +115,7 @@ class Scene:
         primary.create_database(self.database)
         primary.install(self.database)
         primary.run_file(self.database, AUDIT)
-        with recording.connect(primary.conninfo(self.database), autocommit=True) as connection:
-            never_ringing(connection)  # runs look where a trigger says so, and nowhere else
+        primary.execute(NEVER_RINGING, self.database)  # runs look where a trigger says so, and nowhere else
         if self._clock_file is not None:
             primary.execute("create or replace function chaos.shift() returns float8 language sql as $$"
                             f"select extract(epoch from pg_read_file('{self._clock_file}')::interval)::float8$$",

@@ -20,10 +20,12 @@ UNHEARD = """select j.id, j.state::text, j.next_at::text from harpsweep.job j
                 and not exists (select from harpsweep.alarm a where a.rings_at <= greatest(j.next_at, now()))"""
 
 
+# As if nothing will ever be due: from now on runs look at what an alarm tells of, and at nothing else.
+NEVER_RINGING = "delete from harpsweep.alarm; insert into harpsweep.alarm values ('infinity')"
+
+
 def never_ringing(connection):
-    """As if nothing will ever be due: from now on runs look at what an alarm tells of, and at nothing else."""
-    connection.execute("delete from harpsweep.alarm")
-    connection.execute("insert into harpsweep.alarm values ('infinity')")
+    connection.execute(NEVER_RINGING)
 
 
 def one(connection, sql, *values):

@@ -1,5 +1,6 @@
 """What the integration tests share: a temporary PostgreSQL cluster and a fresh database each."""
 
+import contextlib
 import datetime
 import itertools
 import os
@@ -16,7 +17,7 @@ from harness.cluster import Cluster  # noqa: E402  pylint: disable=wrong-import-
 from harness.matrix import Scene  # noqa: E402  pylint: disable=wrong-import-position
 from harness.nextcloud import NAMES as NEXTCLOUD_TABLES, Nextcloud  # noqa: E402  pylint: disable=wrong-import-position
 from harness.program import Program  # noqa: E402  pylint: disable=wrong-import-position
-from harness.rows import UNHEARD, never_ringing  # noqa: E402  pylint: disable=wrong-import-position
+from harness.rows import NEVER_RINGING, UNHEARD, never_ringing  # noqa: E402  pylint: disable=wrong-import-position
 from harness.standin import Standin  # noqa: E402  pylint: disable=wrong-import-position
 
 TEMPLATE = "harpsweep_template"
@@ -86,14 +87,16 @@ def cluster():
         yield made
 
 
+@contextlib.contextmanager
 def no_job_is_forgotten(connection):
-    """After a test: every open job that is left has an alarm. Not where the test broke connection or schema."""
+    """After a test: every open job that is left has an alarm. Not where the test broke connection or schema. Said after
+    what is done with it, so that it is not said of the next test too."""
+    unheard = []
     if not connection.closed and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
-        try:
+        with contextlib.suppress(psycopg.Error):
             unheard = connection.execute(UNHEARD).fetchall()
-        except psycopg.Error:
-            return
-        assert unheard == []
+    yield
+    assert unheard == []
 
 
 @pytest.fixture(scope="session")
@@ -101,8 +104,7 @@ def template(cluster):  # pylint: disable=redefined-outer-name
     """Name of a database with the schema installed, to copy."""
     cluster.create_database(TEMPLATE)
     cluster.install(TEMPLATE)
-    with psycopg.connect(cluster.conninfo(TEMPLATE), autocommit=True) as made:
-        never_ringing(made)
+    cluster.execute(NEVER_RINGING, TEMPLATE)
     return TEMPLATE
 
 
@@ -123,7 +125,8 @@ def connection(database):  # pylint: disable=redefined-outer-name
     """A superuser's connection to `database`, in autocommit mode."""
     made = database.connect()
     yield made
-    no_job_is_forgotten(made)
+    with no_job_is_forgotten(made):
+        pass
 
 
 @pytest.fixture(scope="session")
@@ -138,9 +141,9 @@ def rows_only(shared_database):  # pylint: disable=redefined-outer-name
     times as fast, for tests that change nothing but rows."""
     made = shared_database.connect()
     yield made
-    no_job_is_forgotten(made)
-    made.execute("truncate harpsweep.job, harpsweep.run, harpsweep.daemon restart identity")
-    never_ringing(made)
+    with no_job_is_forgotten(made):
+        made.execute("truncate harpsweep.job, harpsweep.run, harpsweep.daemon restart identity")
+        never_ringing(made)
     made.close()
 
 
@@ -206,10 +209,10 @@ def scene(tmp_path, cluster, scene_database, worker, scene_harps, trap):  # pyli
     program = Program(tmp_path, cluster.conninfo(database.name, user=worker),  # pylint: disable=redefined-outer-name
                       scene_harps[0].url)
     yield Scene(program, connection, *scene_harps, trap.getsockname()[1])
-    no_job_is_forgotten(connection)
-    for table in ("job", "run", "daemon"):
-        connection.execute(f"delete from harpsweep.{table}")
-    never_ringing(connection)
+    with no_job_is_forgotten(connection):
+        for table in ("job", "run", "daemon"):
+            connection.execute(f"delete from harpsweep.{table}")
+        never_ringing(connection)
     with pytest.raises(BlockingIOError):
         trap.accept()
 
@@ -234,8 +237,7 @@ def watched_template(cluster, nextcloud_template):  # pylint: disable=redefined-
     """Name of a database with Nextcloud's tables, which harpsweep watches, to copy."""
     cluster.create_database(WATCHED_TEMPLATE, template=nextcloud_template, owner="nextcloud")
     cluster.install(WATCHED_TEMPLATE, nextcloud="on")
-    with psycopg.connect(cluster.conninfo(WATCHED_TEMPLATE), autocommit=True) as made:
-        never_ringing(made)
+    cluster.execute(NEVER_RINGING, WATCHED_TEMPLATE)
     return WATCHED_TEMPLATE
 
 
@@ -276,16 +278,16 @@ def watched_rows(watched_shared, watched_sessions):  # pylint: disable=redefined
     for session in watched_sessions:
         session.execute("discard all")
     superuser, appapi = watched_sessions
-    no_job_is_forgotten(superuser)
-    appapi.execute("set session authorization nextcloud")
-    # Without the triggers, and by delete: for few rows it is many times as fast as truncate.
-    superuser.execute("set session_replication_role = replica")
-    for table in ("job", "run", "daemon", "exapp_image", "intake_error"):
-        superuser.execute(f"delete from harpsweep.{table}")
-    for table in NEXTCLOUD_TABLES:
-        superuser.execute(f"delete from oc_{table}")
-    superuser.execute("reset session_replication_role")
-    never_ringing(superuser)
+    with no_job_is_forgotten(superuser):
+        appapi.execute("set session authorization nextcloud")
+        # Without the triggers, and by delete: for few rows it is many times as fast as truncate.
+        superuser.execute("set session_replication_role = replica")
+        for table in ("job", "run", "daemon", "exapp_image", "intake_error"):
+            superuser.execute(f"delete from harpsweep.{table}")
+        for table in NEXTCLOUD_TABLES:
+            superuser.execute(f"delete from oc_{table}")
+        superuser.execute("reset session_replication_role")
+        never_ringing(superuser)
 
 
 @pytest.fixture

@@ -100,10 +100,9 @@ class TestMaintenance:
         with Beside(database.conninfo, *statements):
             runs = [program.start("run") for _ in range(2)]
             for number in range(count, 2 * count):
-                harp.add_image(f"app:{number}")
                 for _ in range(20):  # who asks for serializable has to repeat
                     with contextlib.suppress(psycopg.errors.SerializationFailure):
-                        schedule(client, "harp", image=f"app:{number}", choice="now")
+                        fill(harp, client, 1, first=number)
                         break
             for run in runs:
                 end(run)

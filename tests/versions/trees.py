@@ -72,7 +72,7 @@ class Tree:
     also: tuple = ()
     server: str = "postgresql"
     npm: str = ""
-    more: tuple = ("clang", "zsh", "fish", "gnuplot-nox", "tzdata")
+    more: tuple = ("clang",)
 
     @property
     def path(self):
