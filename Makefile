@@ -72,6 +72,7 @@ SOURCES := \
 	src/db_args.c \
 	src/db_conninfo.c \
 	src/db_exchange.c \
+	src/db_kept.c \
 	src/db_value.c \
 	src/err.c \
 	src/fdio.c \

@@ -1,6 +1,7 @@
 #include "db.h"
 
 #include "clock.h"
+#include "db_kept.h"
 #include "log.h"
 #include "mem.h"
 #include "sqlstate.h"
@@ -10,8 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Statements that the server keeps at the same time: a run repeats three. */
-#define DB_KEPT_MAX 4
+/* For the rest of a transaction: one plan of a kept statement serves all its executions. Else the
+ * server makes one for each of the first five, which in most runs are all. */
+#define DB_PLAN_ONCE "select pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)"
 
 /* No step waits for this result. */
 #define DB_NO_STEP DB_STEPS_MAX
@@ -24,21 +26,14 @@ struct db {
     bool failed;
     bool between; /* the NULL that ends a step's results has to be read yet */
 
-    /* Whose result comes when; a statement that is to be kept has one more, before its own. */
-    unsigned char expected[DB_STEPS_MAX + DB_KEPT_MAX];
+    /* Whose result comes when. A statement that is to be kept has one more, before its own, and so
+     * has the first kept one, for DB_PLAN_ONCE. */
+    unsigned char expected[DB_STEPS_MAX + DB_KEPT_MAX + 1];
     size_t expected_count;
     size_t done;
 
-    bool keeps;        /* the server may keep statements */
-    bool never_keeps;  /* that failed once */
-    char kept_by[40];  /* beginning of their names */
-    unsigned kept_ids; /* names that were given so far */
-    struct {
-        const char *sql;
-        unsigned id;
-    } kept[DB_KEPT_MAX];
-    size_t kept_count;
-    size_t kept_before; /* of these, were there before the exchange under way */
+    struct db_kept kept;
+    bool plans_once; /* the exchange under way has DB_PLAN_ONCE */
 
     int64_t sent_at;
     PGresult *results[DB_STEPS_MAX];
@@ -66,8 +61,7 @@ db_drop(struct db *db)
     PQfinish(db->conn);
     db->conn = NULL;
     db->busy = false;
-    db->keeps = false;
-    db->kept_count = 0;
+    db_kept_forget(&db->kept);
 }
 
 static bool
@@ -141,15 +135,6 @@ db_is_open(const struct db *db)
     return db->conn != NULL;
 }
 
-/* The statement is not there, another one of that name is, or what it reads has changed its type.
- */
-static bool
-db_is_about_kept(const char *state)
-{
-    return strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0 ||
-           strcmp(state, "0A000") == 0;
-}
-
 static void
 db_fail(struct db *db, const PGresult *result)
 {
@@ -163,9 +148,9 @@ db_fail(struct db *db, const PGresult *result)
     }
     db->failed = true;
     kind = state == NULL ? ERR_DB_LOST : sqlstate_kind(state);
-    if (db->keeps && state != NULL && db_is_about_kept(state)) {
+    if (state != NULL && db_kept_is_to_blame(&db->kept, state)) {
         kind = ERR_DB_AGAIN;
-        db->never_keeps = true;
+        db->kept.never = true;
     }
     sqlstate_line(text != NULL ? text : PQresultErrorMessage(result), line, sizeof line);
     (void)err_set(
@@ -192,35 +177,26 @@ db_lose(struct db *db)
 void
 db_keep(struct db *db, int64_t backend, const char *name)
 {
-    db->keeps = !db->never_keeps && db->conn != NULL && PQbackendPID(db->conn) == backend;
-    (void)snprintf(db->kept_by, sizeof db->kept_by, "%s", name);
+    db->kept.allowed = !db->kept.never && db->conn != NULL && PQbackendPID(db->conn) == backend;
+    (void)snprintf(db->kept.name, sizeof db->kept.name, "%s", name);
 }
 
-/* Whether a statement is kept, and by which name. Has it kept, first, where it is not. */
+/* What goes before a statement that is kept: how it is planned, and, where it is new, its text. */
 static bool
-db_find_kept(struct db *db, const struct db_step *step, char ret_name[64], bool *ret_sent)
+db_send_kept(struct db *db, const char *name, const char *sql, bool is_new)
 {
-    size_t at = 0;
-    bool is_new;
+    bool sent = true;
 
-    while (at < db->kept_count && db->kept[at].sql != step->sql) {
-        at++;
-    }
-    is_new = at == db->kept_count;
-    if (!step->again || !db->keeps || at == DB_KEPT_MAX) {
-        return false;
-    }
-    if (is_new) {
-        db->kept[at].sql = step->sql;
-        db->kept[at].id = db->kept_ids++; /* not one of an exchange that failed: it may be there */
-        db->kept_count++;
-    }
-    (void)snprintf(ret_name, 64, "%s_%u", db->kept_by, db->kept[at].id);
-    if (is_new) {
-        *ret_sent = PQsendPrepare(db->conn, ret_name, step->sql, 0, NULL) == 1;
+    if (!db->plans_once) {
+        db->plans_once = true;
+        sent = PQsendQueryParams(db->conn, DB_PLAN_ONCE, 0, NULL, NULL, NULL, NULL, 0) == 1;
         db->expected[db->expected_count++] = DB_NO_STEP;
     }
-    return true;
+    if (is_new) {
+        sent = sent && PQsendPrepare(db->conn, name, sql, 0, NULL) == 1;
+        db->expected[db->expected_count++] = DB_NO_STEP;
+    }
+    return sent;
 }
 
 static bool
@@ -229,9 +205,10 @@ db_send_step(struct db *db, const struct db_step *step, size_t index)
     const struct db_args *args = step->args;
     int count = args == NULL ? 0 : args->count;
     const char *const *values = args == NULL ? NULL : (const char *const *)args->values;
-    bool sent = true;
-    char name[64];
-    bool kept = db_find_kept(db, step, name, &sent);
+    char name[DB_KEPT_NAME_SIZE];
+    bool is_new;
+    bool kept = step->again && db_kept_find(&db->kept, step->sql, name, &is_new);
+    bool sent = !kept || db_send_kept(db, name, step->sql, is_new);
 
     db->expected[db->expected_count++] = (unsigned char)index;
     return sent &&
@@ -250,7 +227,8 @@ db_send(struct db *db, const struct db_step *steps, size_t count, struct err *er
     db->done = 0;
     db->failed = false;
     db->between = false;
-    db->kept_before = db->kept_count;
+    db->plans_once = false;
+    db_kept_begin(&db->kept);
     db->sent_at = clock_boot_ms();
     for (size_t i = 0; i < count; i++) {
         PQclear(db->results[i]);
@@ -344,8 +322,7 @@ db_advance(struct db *db, struct err *err)
         return DB_FINISHED;
     }
     *err = db->failure;
-    db->kept_count = db->kept_before; /* nobody knows whether the others are */
-    db->keeps = db->keeps && !db->never_keeps;
+    db_kept_take_back(&db->kept);
     if (err->kind == ERR_DB_LOST) {
         db_drop(db);
     }

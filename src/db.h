@@ -73,10 +73,10 @@ struct db_step {
 };
 
 /* From now on, until the connection ends, the server keeps the statements that are sent again and
- * again: parsed, and planned where it thinks that one plan is as good as the next. Only where
- * backend, pg_backend_pid() as a statement of this connection told it, is the process that the
- * connection began with. A pooler in between tells another one, and leads each transaction to
- * another session. name: nobody else's; what is kept is called by it. */
+ * again: parsed, and planned once for whatever arguments. Only where backend, pg_backend_pid() as a
+ * statement of this connection told it, is the process that the connection began with. A pooler in
+ * between tells another one, and leads each transaction to another session. name: nobody else's;
+ * what is kept is called by it. */
 void db_keep(struct db *db, int64_t backend, const char *name);
 
 enum db_progress { DB_IDLE, DB_BUSY, DB_FINISHED, DB_BROKEN };
