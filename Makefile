@@ -308,7 +308,7 @@ torture torture-smoke: bin/harpsweep
 BENCH_PROGRAMS := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
 build/bench/%: tests/bench/%.c | needs
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -o $@ $< -pie -Wl,--as-needed $(LIBS)
+	$(Q)$(COMPILE) -o $@ $< -pie -Wl,--as-needed $(LIBS) -lcurl
 
 # The other queues that it is measured beside; pinned, from npm, in tests/bench/peers/node_modules.
 tests/bench/peers/node_modules/.package-lock.json: tests/bench/peers/package.json

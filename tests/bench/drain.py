@@ -3,7 +3,7 @@
 import statistics
 import subprocess
 
-from measuring import BUILD, ROOT, Harp, Wrong, measure, median, ratios, uri, wait_for
+from measuring import BUILD, KEY, ROOT, Harp, Wrong, measure, median, ratios, uri, wait_for
 
 PEERS = ROOT / "tests" / "bench" / "peers"
 
@@ -98,11 +98,28 @@ def php_loop(bench, harp, jobs):
     return figures
 
 
+def bare_loop(bench, harp, jobs):
+    """Its table has what it needs and no more."""
+    bench.ask("drop table if exists bare_job")
+    bench.ask("create table bare_job (id bigint primary key, image_ref text not null, state text not null, next_at timestamptz,"
+              " token uuid, finished_at timestamptz, http_status int, bytes_freed bigint)")
+    bench.ask("create index on bare_job (id) where state = 'pending'")
+    bench.ask("insert into bare_job select i, 'registry.example/apps/app' || i %% 50 || ':' || i, 'pending', now()"
+              " from generate_series(1, %s) i", jobs)
+    bench.ask("vacuum (analyze) bare_job")
+    figures = measure([BUILD / "bare_loop", bench.conninfo, harp.url, "64", KEY])
+    if bench.ask("select count(*) from bare_job where state = 'removed'") != (jobs,):
+        raise Wrong("the loop lost results")
+    return figures
+
+
 def peers(bench):
-    bench.title("drain, 0 ms, beside other queues in the same turn", "jobs/s", "harpsweep", "ratio", "CPU us/job", "MB")
+    bench.title("drain, 0 ms, beside others in the same turn", "jobs/s", "harpsweep", "ratio", "CPU us/job", "MB")
     for name, drain, jobs in (("pg-boss 12.38.0", pg_boss, 20000), ("pg-boss 12.38.0", pg_boss, 2000),
                               ("graphile-worker 0.18.0, recording", graphile_worker, 20000),
-                              ("a loop in PHP, one job at a time", php_loop, 2000)):
+                              ("a loop in PHP, one job at a time", php_loop, 2000),
+                              ("a loop in C without guards and history", bare_loop, 20000),
+                              ("a loop in C without guards and history", bare_loop, 2000)):
         with Harp(0) as harp:
             def other(call=drain, count=jobs):
                 before = harp.count()
@@ -115,5 +132,5 @@ def peers(bench):
         factor = 10 if drain is php_loop else 1
         speed = [count / figure for count, figure in ((jobs * factor, median(mine, "wall")), (jobs, median(theirs, "wall")))]
         bench.say(f"{name}, {jobs} jobs", f"{speed[1]:.0f}", f"{speed[0]:.0f}",
-                  f"{statistics.median(ratios(theirs, mine)) * factor:.1f}", f"{median(theirs, 'cpu') / jobs * 1e6:.0f}",
+                  f"{statistics.median(ratios(theirs, mine)) * factor:.2f}", f"{median(theirs, 'cpu') / jobs * 1e6:.0f}",
                   f"{median(theirs, 'rss') / 1024:.0f}")
