@@ -83,6 +83,7 @@ SOURCES := \
 	src/http_curl.c \
 	src/http_loader.c \
 	src/http_multi.c \
+	src/http_request.c \
 	src/imageref.c \
 	src/jobs.c \
 	src/jobs_news.c \

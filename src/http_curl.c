@@ -1,4 +1,3 @@
-#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "clock.h"
 #include "http_loader.h"
 #include "http_slot.h"
@@ -8,10 +7,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-
-#ifndef HARPSWEEP_VERSION
-#define HARPSWEEP_VERSION "dev"
-#endif
 
 /* HAProxy closes idle connections after 30 s: one that is older is not worth a try. */
 #define HTTP_IDLE_MAX_S 25L
@@ -64,11 +59,6 @@ http_on_send(void *context, char *remote, char *local, int remote_port, int loca
 }
 #endif
 
-/* Sets one option, where libcurl took all before it: with the size of another body, for one, it
- * would copy what is not there. */
-#define HTTP_SET(ok, handle, option, value) \
-    ((ok) = (ok) && curl_easy_setopt((handle), (option), (value)) == CURLE_OK)
-
 static bool
 http_set_manners(CURL *handle)
 {
@@ -88,7 +78,6 @@ http_set_manners(CURL *handle)
     HTTP_SET(ok, handle, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     HTTP_SET(ok, handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     HTTP_SET(ok, handle, CURLOPT_HTTP09_ALLOWED, 0L);
-    HTTP_SET(ok, handle, CURLOPT_USERAGENT, "harpsweep/" HARPSWEEP_VERSION);
     HTTP_SET(ok, handle, CURLOPT_SSL_VERIFYPEER, 1L);
     HTTP_SET(ok, handle, CURLOPT_SSL_VERIFYHOST, 2L);
     HTTP_SET(ok, handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -119,6 +108,10 @@ http_make_handle(struct http_slot *slot, const char *ca_file)
         HTTP_SET(ok, handle, CURLOPT_PREREQDATA, slot);
 #endif
     }
+    slot->headers_first = http_loader_has_stale_header();
+    if (slot->headers_first) {
+        HTTP_SET(ok, handle, CURLOPT_HEADER, 1L);
+    }
     if (ok && ca_file != NULL) {
         HTTP_SET(ok, handle, CURLOPT_CAINFO, ca_file);
         /* Else the system's folder of certificates would be believed as well. */
@@ -135,76 +128,6 @@ http_make_handle(struct http_slot *slot, const char *ca_file)
     return true;
 }
 
-/* The slist holds the key; libcurl's own copies end with the connection's buffers. */
-static void
-http_drop_headers(struct http_slot *slot)
-{
-    for (struct curl_slist *item = slot->headers; item != NULL; item = item->next) {
-        explicit_bzero(item->data, strlen(item->data));
-    }
-    curl_slist_free_all(slot->headers);
-    slot->headers = NULL;
-}
-
-static bool
-http_add_header(struct http_slot *slot, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(slot->headers, line);
-
-    if (longer == NULL) {
-        return false;
-    }
-    slot->headers = longer;
-    return true;
-}
-
-static bool
-http_make_headers(struct http_slot *slot, const struct http_request *request)
-{
-    char *key = mem_printf("harp-shared-key: %s", request->key);
-    char port[40];
-    bool ok = http_add_header(slot, key);
-
-    mem_wipe_free(key);
-    if (request->engine_port != 0) {
-        (void)snprintf(port, sizeof port, "docker-engine-port: %d", request->engine_port);
-        ok = ok && http_add_header(slot, port);
-    }
-    if (request->body != NULL) {
-        /* "Expect:" with nothing behind it keeps libcurl from asking before it sends. */
-        ok = ok && http_add_header(slot, "Content-Type: application/json") &&
-             http_add_header(slot, "Expect:");
-    }
-    return ok;
-}
-
-static long
-http_clamp_ms(int64_t ms)
-{
-    /* 0 would mean "no limit" to libcurl. */
-    return ms < 1 ? 1 : ms > INT_MAX ? INT_MAX : (long)ms;
-}
-
-static bool
-http_set_request(struct http_slot *slot, const struct http_request *request)
-{
-    CURL *handle = slot->handle;
-    bool ok = true;
-
-    HTTP_SET(ok, handle, CURLOPT_URL, request->url);
-    HTTP_SET(ok, handle, CURLOPT_HTTPHEADER, slot->headers);
-    HTTP_SET(ok, handle, CURLOPT_CONNECTTIMEOUT_MS, http_clamp_ms(request->connect_timeout_ms));
-    HTTP_SET(ok, handle, CURLOPT_TIMEOUT_MS, http_clamp_ms(request->timeout_ms));
-    if (request->body == NULL) {
-        HTTP_SET(ok, handle, CURLOPT_HTTPGET, 1L);
-    } else {
-        HTTP_SET(ok, handle, CURLOPT_POST, 1L);
-        HTTP_SET(ok, handle, CURLOPT_POSTFIELDSIZE, (long)strlen(request->body));
-        HTTP_SET(ok, handle, CURLOPT_COPYPOSTFIELDS, request->body);
-    }
-    return ok;
-}
-
 static bool
 http_is_same_text(const char *a, const char *b)
 {
@@ -214,26 +137,19 @@ http_is_same_text(const char *a, const char *b)
 bool
 http_curl_begin(struct http_slot *slot, const struct http_request *request)
 {
-    bool fresh = slot->handle == NULL || !http_is_same_text(slot->ca_file, request->ca_file) ||
-                 http_loader_has_stale_header();
+    bool fits = slot->handle != NULL && http_is_same_text(slot->ca_file, request->ca_file);
 
     /* Connections are the multi handle's: a new handle goes on with them. */
-    if (fresh && !http_make_handle(slot, request->ca_file)) {
+    if (!fits && !http_make_handle(slot, request->ca_file)) {
         return false;
     }
-    if (!http_make_headers(slot, request) || !http_set_request(slot, request) ||
-        !http_multi_add(slot->http, slot->handle)) {
-        http_drop_headers(slot);
-        return false;
-    }
-    return true;
+    return http_request_set(slot, request) && http_multi_add(slot->http, slot->handle);
 }
 
 void
 http_curl_end(struct http_slot *slot)
 {
     http_multi_remove(slot->http, slot->handle);
-    http_drop_headers(slot);
 }
 
 bool
@@ -364,4 +280,5 @@ http_curl_free(struct http_slot *slot)
 {
     curl_easy_cleanup(slot->handle);
     slot->handle = NULL;
+    http_request_free(slot);
 }

@@ -3,7 +3,7 @@
  * itself it is eleven shared libraries, a good part of the time of a run that finds nothing to do,
  * which is what nearly every run of a cron job is.
  *
- * The functions are those that http_curl.c and http_multi.c call, no more. Their types are checked
+ * The functions are those that the other http_*.c call, no more. Their types are checked
  * against libcurl's own header.
  */
 #include "http_loader.h"
@@ -45,6 +45,9 @@
     X(multi_strerror)            \
     X(slist_append)              \
     X(slist_free_all)            \
+    X(url)                       \
+    X(url_cleanup)               \
+    X(url_set)                   \
     X(version_info)
 
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): the name of a member */
@@ -267,6 +270,24 @@ void
 curl_slist_free_all(struct curl_slist *list)
 {
     curl.slist_free_all(list);
+}
+
+CURLU *
+curl_url(void)
+{
+    return curl.url();
+}
+
+void
+curl_url_cleanup(CURLU *url)
+{
+    curl.url_cleanup(url);
+}
+
+CURLUcode
+curl_url_set(CURLU *url, CURLUPart what, const char *part, unsigned flags)
+{
+    return curl.url_set(url, what, part, flags);
 }
 
 const char *

@@ -11,9 +11,11 @@
 /* False where the library is not there, or is not what the program was built for. */
 bool http_loader_load(void) MUST_CHECK;
 
-/* Whether a handle of this libcurl may be used for one transfer only: 7.83.0 to 8.2.1 keep a
- * pointer to the last header of a transfer, and the handle's next one writes through it where its
- * first header begins with white space (https://github.com/curl/curl/issues/11101 and 11620). */
+/* Whether this libcurl keeps a pointer to the last header of a transfer, which it frees: 7.83.0 to
+ * 8.2.1. The handle's next transfer writes through it where its first header begins with white
+ * space (https://github.com/curl/curl/issues/11101 and 11620). So such a header must not get that
+ * far: with CURLOPT_HEADER these releases show each header to the body's function before they look
+ * at it. */
 bool http_loader_has_stale_header(void);
 
 /* Why the last http_loader_load() failed, in the words of the dynamic linker. */

@@ -22,17 +22,26 @@ enum http_place {
 struct http_slot {
     struct http *http;
     enum http_place place;
-    void *handle;  /* libcurl's; used again where that is safe; NULL before the first time */
+    void *handle;  /* libcurl's, for one request after the other; NULL before the first one */
     char *ca_file; /* as set in the handle */
-    struct curl_slist *headers; /* of the request under way */
+    /* Of the latest request, in libcurl's form, for the next one where it is the same there. */
+    struct curl_slist *headers; /* the key's is the first; NULL: none were made */
+    int headers_port;
+    bool headers_post;
+    void *url; /* NULL: libcurl can't take it apart */
+    char *url_text;
     void *user;
     int64_t begun_ms;
     int64_t send_by_ms; /* 0: no limit */
     bool late;          /* it had passed when the request was about to be sent */
     /* The answer, as far as it has come. */
     bool too_large;
-    bool not_http; /* a status line is of another kind */
+    bool not_http; /* a status line is of another kind, or what follows it is */
     size_t header_bytes;
+    bool headed; /* a header came */
+    /* libcurl gives each line of headers to http_take_body() as well, and first. */
+    bool headers_first;
+    const char *given_end; /* behind what http_take_body() got last; NULL: nothing since a header */
     struct buf body;
     char detail[HTTP_DETAIL_SIZE]; /* libcurl's words for a failure */
 };
@@ -59,6 +68,17 @@ bool http_take_body(struct http_slot *slot, const char *data, size_t length);
 
 /* http.c: tells done() what became of a request and frees its place. */
 void http_finish(struct http_slot *slot, enum http_transport transport, const char *detail);
+
+/* Sets an option of a handle, where libcurl took all before it: with the size of another body, for
+ * one, it would copy what is not there. */
+#define HTTP_SET(ok, handle, option, value) \
+    ((ok) = (ok) && curl_easy_setopt((handle), (option), (value)) == CURLE_OK)
+
+/* http_request.c: tells the slot's handle what to send. False where libcurl has no memory for it.
+ */
+bool http_request_set(struct http_slot *slot, const struct http_request *request) MUST_CHECK;
+/* http_request.c: after the handle is gone. */
+void http_request_free(struct http_slot *slot);
 
 /* http_curl.c: starts, or ends and forgets, the request of a slot; frees what it keeps. */
 bool http_curl_begin(struct http_slot *slot, const struct http_request *request) MUST_CHECK;

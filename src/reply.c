@@ -309,22 +309,21 @@ reply_message_parse(const char *body, size_t length)
 char *
 reply_removal_request(const char *image_ref)
 {
-    /* A byte becomes six at most (\u001f); braces, name and quotes are less than 32. */
-    const size_t size = strlen(image_ref) * 6 + 32;
-    json_t *root = json_object();
-    char *text = NULL;
+    static const char before[] = "{\"image_ref\":";
+    const size_t begin = sizeof before - 1;
+    /* A byte becomes six at most (\u001f), and there are two quotes. */
+    const size_t size = strlen(image_ref) * 6 + 2;
+    json_t *ref = json_string(image_ref);
+    char *text = mem_alloc(begin + size + sizeof "}", 1);
+    size_t length = json_dumpb(ref, text + begin, size, JSON_ENCODE_ANY);
 
-    if (json_object_set_new(root, "image_ref", json_string(image_ref)) == 0) {
-        size_t length;
-
-        text = mem_alloc(size + 1, 1);
-        length = json_dumpb(root, text, size, JSON_COMPACT);
-        if (length == 0 || length > size) {
-            mem_free(text);
-            text = NULL;
-        }
+    json_decref(ref);
+    if (length == 0 || length > size) {
+        mem_free(text);
+        return NULL;
     }
-    json_decref(root);
+    memcpy(text, before, begin);
+    text[begin + length] = '}';
     return text;
 }
 

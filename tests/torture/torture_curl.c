@@ -36,6 +36,18 @@ TORTURE_WRAP(CURL *, curl_easy_init, void)
     return torture_fails(TORTURE_CURL, "curl_easy_init", 1) != 0 ? NULL : __real_curl_easy_init();
 }
 
+TORTURE_WRAP(CURLU *, curl_url, void)
+{
+    return torture_fails(TORTURE_CURL, "curl_url", 1) != 0 ? NULL : __real_curl_url();
+}
+
+TORTURE_WRAP(CURLUcode, curl_url_set, CURLU *url, CURLUPart what, const char *part, unsigned flags)
+{
+    return torture_fails(TORTURE_CURL, "curl_url_set", 1) != 0
+               ? CURLUE_OUT_OF_MEMORY
+               : __real_curl_url_set(url, what, part, flags);
+}
+
 TORTURE_WRAP(CURLcode, curl_easy_setopt, CURL *handle, CURLoption option, ...)
 {
     CURLcode code = CURLE_OUT_OF_MEMORY;

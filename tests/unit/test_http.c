@@ -1,5 +1,6 @@
 /* HTTP as it should go: what is sent, to whom, by how many connections, and what comes back. */
 #include "http_client.h"
+#include "http_loader.h"
 
 static struct client client;
 static struct tiny_server server;
@@ -178,14 +179,61 @@ bytes_that_nobody_asked_for(void **state)
 static void
 a_header_that_continues_nothing(void **state)
 {
+    static const char *const replies[] = {
+        "HTTP/1.1 200 OK\r\n X: y\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\n\tX: y\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\n  \r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n X: y\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nno colon\r\n X: y\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\na\r: b\r\n X: y\r\nContent-Length: 2\r\n\r\n{}",
+    };
+
     (void)state;
-    tiny_say(&server, OK_REPLY, TINY_KEEP);
-    tiny_say(&server, "HTTP/1.1 200 OK\r\n X: y\r\nContent-Length: 2\r\n\r\n{}", TINY_KEEP);
-    tiny_say(&server, OK_REPLY, TINY_KEEP);
-    for (int i = 0; i < 3; i++) {
-        (void)client_ask(&client, &server);
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        tiny_say(&server, OK_REPLY, TINY_KEEP);
+        tiny_say(&server, replies[i], TINY_CLOSE);
+        tiny_say(&server, OK_REPLY, TINY_KEEP);
+        assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
+        if (http_loader_has_stale_header()) {
+            assert_int_not_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
+        } else {
+            (void)client_ask(&client, &server);
+        }
+        assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
+        assert_string_equal(client.answers[2].body, "{}");
+        (void)end(state);
+        (void)begin(state);
     }
-    assert_int_equal(client.answers[2].transport, HTTP_ANSWERED);
+}
+
+static void
+headers_are_no_part_of_a_body(void **state)
+{
+    static char long_header[20000 + 100];
+    int length = snprintf(long_header, sizeof long_header, "HTTP/1.1 200 OK\r\nX: %020000d\r\n", 0);
+
+    (void)state;
+    (void)snprintf(long_header + length, sizeof long_header - (size_t)length,
+                   "Content-Length: 2\r\n\r\n{}");
+    tiny_say(&server, "HTTP/1.1 200 OK\r\nX: y\r\n and more\r\nContent-Length: 3\r\n\r\n {}",
+             TINY_KEEP);
+    tiny_say(&server, "HTTP/1.1 100 Continue\r\n\r\n" REPLY("5", "X: y\n"), TINY_KEEP);
+    tiny_say(&server,
+             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"
+             "1\r\n{\r\n1\r\n}\r\n0\r\nX: y\r\nY: z\r\n\r\n",
+             TINY_KEEP);
+    tiny_say(&server, long_header, TINY_KEEP);
+    tiny_say(&server, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", TINY_KEEP);
+    assert_string_equal(client_ask(&client, &server).body, " {}");
+    assert_string_equal(client_ask(&client, &server).body, "X: y\n");
+    assert_string_equal(client_ask(&client, &server).body, "{}");
+    assert_string_equal(client_ask(&client, &server).body, "{}");
+    assert_string_equal(client_ask(&client, &server).body, "");
+    for (size_t i = 0; i < client.count; i++) {
+        assert_int_equal(client.answers[i].transport, HTTP_ANSWERED);
+        assert_int_equal(client.answers[i].status, i == 4 ? 404 : 200);
+    }
+    assert_int_equal(server.accepted, 1);
 }
 
 static void
@@ -349,6 +397,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_connection_is_used_again, begin, end),
         cmocka_unit_test_setup_teardown(bytes_that_nobody_asked_for, begin, end),
         cmocka_unit_test_setup_teardown(a_header_that_continues_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(headers_are_no_part_of_a_body, begin, end),
         cmocka_unit_test_setup_teardown(a_connection_that_ends_is_not_used_again, begin, end),
         cmocka_unit_test_setup_teardown(a_redirect_is_not_followed, begin, end),
         cmocka_unit_test_setup_teardown(the_environments_proxies_are_not_used, begin, end),
