@@ -76,13 +76,6 @@ buf_printf(struct buf *buf, const char *format, ...)
 }
 
 void
-buf_cut(struct buf *buf, size_t length)
-{
-    buf->length -= length;
-    buf->data[buf->length] = '\0';
-}
-
-void
 buf_clear(struct buf *buf)
 {
     buf->length = 0;

@@ -24,9 +24,6 @@ bool buf_add(struct buf *buf, const void *data, size_t length);
 bool buf_add_text(struct buf *buf, const char *text);
 bool buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Takes its last length bytes away; it has that many. */
-void buf_cut(struct buf *buf, size_t length);
-
 /* Makes it empty, keeping its memory. */
 void buf_clear(struct buf *buf);
 

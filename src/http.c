@@ -54,30 +54,11 @@ http_is_length_beyond_all(const char *line, size_t length)
     return digits > HTTP_LENGTH_DIGITS;
 }
 
-/* Whether libcurl keeps the line as a header, beside what the request itself is told of it. */
-static bool
-http_is_kept_header(const char *line, size_t length)
-{
-    size_t at = 0;
-
-    if (length >= strlen("HTTP/") && memcmp(line, "HTTP/", strlen("HTTP/")) == 0) {
-        return false;
-    }
-    while (at < length && line[at] != ':' && line[at] != '\0' && line[at] != '\r') {
-        at++;
-    }
-    return at < length && line[at] == ':';
-}
-
 bool
 http_take_header(struct http_slot *slot, const char *line, size_t length)
 {
-    if (slot->given_end != NULL && slot->given_end == line + length) {
-        buf_cut(&slot->body, length); /* it came as a part of the body before */
-    }
-    slot->given_end = NULL;
-    slot->headed = slot->headed || http_is_kept_header(line, length);
-    slot->not_http = slot->not_http || !http_is_line_of_http1(line, length);
+    slot->not_http = slot->not_http || !http_is_line_of_http1(line, length) ||
+                     (slot->shows_headers && memchr(line, '\0', length) != NULL);
     /* Counts all headers of all answers to this request: an endless row of "100 Continue" ends. */
     slot->header_bytes += length;
     slot->too_large = slot->too_large || slot->header_bytes > HTTP_HEADER_MAX ||
@@ -88,13 +69,9 @@ http_take_header(struct http_slot *slot, const char *line, size_t length)
 bool
 http_take_body(struct http_slot *slot, const char *data, size_t length)
 {
-    if (slot->headers_first) {
-        slot->not_http =
-            slot->not_http || (!slot->headed && length > 0 && (*data == ' ' || *data == '\t'));
-        if (slot->not_http) {
-            return false;
-        }
-        slot->given_end = data + length;
+    if (slot->shows_headers && !slot->in_body) {
+        slot->not_http = slot->not_http || (length > 0 && (*data == ' ' || *data == '\t'));
+        return !slot->not_http; /* http_take_header() gets it next */
     }
     slot->too_large = slot->too_large || !buf_add(&slot->body, data, length);
     return !slot->too_large;
@@ -104,19 +81,17 @@ void
 http_finish(struct http_slot *slot, enum http_transport transport, const char *detail)
 {
     struct http *http = slot->http;
-    struct http_answer answer = {.transport = transport, .detail = detail};
+    struct http_answer answer = {.transport = transport, .detail = detail, .content_type = ""};
 
     http_curl_end(slot);
     /* Without a line of an answer, libcurl may tell of the one before. */
-    if (slot->header_bytes == 0) {
-        answer.content_type = "";
-    } else if (!http_curl_read(slot, &answer.status, &answer.content_type) &&
-               transport == HTTP_ANSWERED) {
+    if (slot->header_bytes > 0 && !http_curl_read(slot, &answer.status, &answer.content_type) &&
+        transport == HTTP_ANSWERED) {
         answer.transport = HTTP_FAILED; /* else a status of 0 would be a stranger's answer */
         answer.detail = "libcurl does not tell what was answered";
     } else if (slot->not_http && transport != HTTP_ABORTED) {
         answer.transport = HTTP_NOT_HTTP;
-        answer.detail = "it does not begin as HTTP/1.1 does";
+        answer.detail = "its head is not one of HTTP/1.1";
     }
     answer.body = buf_text(&slot->body);
     answer.length = slot->body.length;
@@ -193,8 +168,7 @@ http_begin(struct http *http, const struct http_request *request, struct err *er
     slot->too_large = false;
     slot->not_http = false;
     slot->header_bytes = 0;
-    slot->headed = false;
-    slot->given_end = NULL;
+    slot->in_body = false;
     slot->detail[0] = '\0';
     slot->user = request->user;
     buf_clear(&slot->body);

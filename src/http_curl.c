@@ -15,10 +15,26 @@
 
 _Static_assert(HTTP_DETAIL_SIZE >= CURL_ERROR_SIZE, "libcurl writes that much");
 
+/* An answer follows a preliminary one, as libcurl counts them; here "101" is one. */
+static bool
+http_ends_head(const struct http_slot *slot)
+{
+    long status = 0;
+
+    (void)curl_easy_getinfo(slot->handle, CURLINFO_RESPONSE_CODE, &status);
+    return status < 100 || status > 199;
+}
+
 static size_t
 http_on_header(char *data, size_t size, size_t count, void *context)
 {
-    return http_take_header(context, data, size * count) ? size * count : 0;
+    struct http_slot *slot = context;
+    bool taken = http_take_header(slot, data, size * count);
+
+    if (slot->shows_headers && size * count > 0 && (*data == '\r' || *data == '\n')) {
+        slot->in_body = http_ends_head(slot);
+    }
+    return taken ? size * count : 0;
 }
 
 static size_t
@@ -108,8 +124,8 @@ http_make_handle(struct http_slot *slot, const char *ca_file)
         HTTP_SET(ok, handle, CURLOPT_PREREQDATA, slot);
 #endif
     }
-    slot->headers_first = http_loader_has_stale_header();
-    if (slot->headers_first) {
+    slot->shows_headers = http_loader_has_stale_header();
+    if (slot->shows_headers) {
         HTTP_SET(ok, handle, CURLOPT_HEADER, 1L);
     }
     if (ok && ca_file != NULL) {

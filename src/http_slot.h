@@ -38,10 +38,8 @@ struct http_slot {
     bool too_large;
     bool not_http; /* a status line is of another kind, or what follows it is */
     size_t header_bytes;
-    bool headed; /* a header came */
-    /* libcurl gives each line of headers to http_take_body() as well, and first. */
-    bool headers_first;
-    const char *given_end; /* behind what http_take_body() got last; NULL: nothing since a header */
+    bool shows_headers; /* each line of the head goes to http_take_body() first */
+    bool in_body;       /* the head has ended; told only where it is shown */
     struct buf body;
     char detail[HTTP_DETAIL_SIZE]; /* libcurl's words for a failure */
 };
