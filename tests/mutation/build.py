@@ -65,7 +65,7 @@ def program(root, work, sites, units, say):
     for path in sorted({mutant.path for mutant in sites}):
         text = (root / path).read_text()
         changed[path] = c_mutants.instrument(text, [mutant for mutant in sites if mutant.path == path])
-    for sends in (r"(PQsendQueryParams\([^,]+, )([^,]+)", r"(PQsendPrepare\([^,]+, [^,]+, )([^,]+)"):
+    for sends in (r"(PQsendQueryParams\([^,]+, )(step->[^,]+)", r"(PQsendPrepare\([^,]+, [^,]+, )([^,]+)"):
         changed["src/db.c"], count = re.subn(sends, r"\1mutant_query(\2)", changed["src/db.c"])
         assert count == 1, "src/db.c sends its queries in another way than expected"
     for tool in tools:

@@ -96,26 +96,73 @@ a_large_post(void **state)
 }
 
 /* A place is used again and again: nothing of a request may be left for the next one. */
+/* Sends it from the client's one place, and returns what the server got. */
+static const char *
+send_alone(const struct http_request *request)
+{
+    size_t before = server.request_count;
+
+    client_begin(&client, request);
+    client_run(&client, &server, NULL);
+    assert_int_equal(server.request_count, before + 1);
+    return server.requests[before];
+}
+
 static void
 nothing_is_left_of_the_request_before(void **state)
 {
-    struct http_request request = client_get(server.url);
+    enum { VARIANTS = 8 };
+    char longer[80];
+
+    (void)state;
+    for (size_t second = 0; second < VARIANTS; second++) {
+        struct http_request variants[VARIANTS];
+        const char *alone;
+
+        tiny_say(&server, OK_REPLY, TINY_KEEP);
+        (void)snprintf(longer, sizeof longer, "%s/longer", server.url);
+        for (size_t i = 0; i < VARIANTS; i++) {
+            variants[i] = client_get(server.url);
+        }
+        variants[1].url = longer;
+        variants[2].key = "another";
+        variants[3].engine_port = 0;
+        variants[4].engine_port = 24001;
+        variants[5].body = "{\"a\":1}";
+        variants[6].body = "{}";
+        variants[7].url = longer;
+        variants[7].body = "{\"a\":2}";
+        alone = send_alone(&variants[second]);
+        for (size_t first = 0; first < VARIANTS; first++) {
+            http_close(client.http);
+            client_open(&client, 1);
+            (void)send_alone(&variants[first]);
+            assert_string_equal(send_alone(&variants[second]), alone);
+        }
+        (void)end(state);
+        (void)begin(state);
+    }
+}
+
+static void
+an_address_that_is_none(void **state)
+{
+    struct http_request request = client_get("http://127.0.0.1:port/");
 
     (void)state;
     tiny_say(&server, OK_REPLY, TINY_KEEP);
-    request.body = "{\"a\":1}";
+    for (size_t i = 0; i < 2; i++) {
+        client_begin(&client, &request);
+        client_run(&client, &server, NULL);
+        assert_int_equal(client.answers[i].transport, HTTP_FAILED);
+        assert_string_not_equal(client.answers[i].detail, "");
+    }
+    assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
     client_begin(&client, &request);
     client_run(&client, &server, NULL);
-    request = client_get(server.url);
-    request.engine_port = 0;
-    request.key = "another";
-    client_begin(&client, &request);
-    client_run(&client, &server, NULL);
-    assert_true(tiny_got(&server, 1, "GET / "));
-    assert_false(tiny_got(&server, 1, "Content-"));
-    assert_false(tiny_got(&server, 1, "docker-engine-port"));
-    assert_false(tiny_got(&server, 1, KEY));
-    assert_true(tiny_got(&server, 1, "\r\nharp-shared-key: another\r\n"));
+    assert_int_equal(client.answers[3].transport, HTTP_FAILED);
+    assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
+    assert_int_equal(server.request_count, 2);
 }
 
 /* As after a sleep of the machine between the decision and the request. */
@@ -393,6 +440,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_post, begin, end),
         cmocka_unit_test_setup_teardown(a_large_post, begin, end),
         cmocka_unit_test_setup_teardown(nothing_is_left_of_the_request_before, begin, end),
+        cmocka_unit_test_setup_teardown(an_address_that_is_none, begin, end),
         cmocka_unit_test_setup_teardown(a_request_is_not_sent_after_its_time, begin, end),
         cmocka_unit_test_setup_teardown(a_connection_is_used_again, begin, end),
         cmocka_unit_test_setup_teardown(bytes_that_nobody_asked_for, begin, end),
