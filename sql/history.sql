@@ -16,8 +16,9 @@ comment on function harpsweep.job_added() is 'Trigger: sets the alarm for new jo
 
 create or replace function harpsweep.job_changed() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
--- The planner expects few rows after the conditions, and would look for each in the whole other list.
+-- The planner expects few rows after the conditions, and would look for each in the whole other list, or else sort both.
 set enable_nestloop = off
+set enable_mergejoin = off
 as $$
 begin
     -- A claim, which is half of all changes, is told with its result. It needs no join, and a run's first one
