@@ -57,8 +57,7 @@ http_is_length_beyond_all(const char *line, size_t length)
 bool
 http_take_header(struct http_slot *slot, const char *line, size_t length)
 {
-    slot->not_http = slot->not_http || !http_is_line_of_http1(line, length) ||
-                     (slot->shows_headers && memchr(line, '\0', length) != NULL);
+    slot->not_http = slot->not_http || !http_is_line_of_http1(line, length);
     /* Counts all headers of all answers to this request: an endless row of "100 Continue" ends. */
     slot->header_bytes += length;
     slot->too_large = slot->too_large || slot->header_bytes > HTTP_HEADER_MAX ||
@@ -83,7 +82,7 @@ http_finish(struct http_slot *slot, enum http_transport transport, const char *d
     struct http *http = slot->http;
     struct http_answer answer = {.transport = transport, .detail = detail, .content_type = ""};
 
-    http_curl_end(slot);
+    http_multi_remove(http, slot->handle);
     /* Without a line of an answer, libcurl may tell of the one before. */
     if (slot->header_bytes > 0 && !http_curl_read(slot, &answer.status, &answer.content_type) &&
         transport == HTTP_ANSWERED) {

@@ -162,12 +162,6 @@ http_curl_begin(struct http_slot *slot, const struct http_request *request)
     return http_request_set(slot, request) && http_multi_add(slot->http, slot->handle);
 }
 
-void
-http_curl_end(struct http_slot *slot)
-{
-    http_multi_remove(slot->http, slot->handle);
-}
-
 bool
 http_curl_read(struct http_slot *slot, long *ret_status, const char **ret_content_type)
 {

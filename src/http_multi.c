@@ -267,7 +267,7 @@ http_multi_close(struct http *http)
         struct http_slot *slot = &http->slots[i];
 
         if (slot->place == HTTP_PLACE_RUNNING) {
-            http_curl_end(slot);
+            http_multi_remove(http, slot->handle);
         }
         http_curl_free(slot);
     }

@@ -78,9 +78,8 @@ bool http_request_set(struct http_slot *slot, const struct http_request *request
 /* http_request.c: after the handle is gone. */
 void http_request_free(struct http_slot *slot);
 
-/* http_curl.c: starts, or ends and forgets, the request of a slot; frees what it keeps. */
+/* http_curl.c: starts the request of a slot; frees what the slot keeps for its requests. */
 bool http_curl_begin(struct http_slot *slot, const struct http_request *request) MUST_CHECK;
-void http_curl_end(struct http_slot *slot);
 void http_curl_free(struct http_slot *slot);
 
 /* http_curl.c: the request of a slot came to its end with that CURLcode. */

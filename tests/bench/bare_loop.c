@@ -25,15 +25,12 @@
 #define IMAGE_MAX 256
 
 static const char statement[] =
-    "with done as (update bare_job set state = 'removed', finished_at = now(), http_status = 200, "
-    "bytes_freed = 1"
-    " where id = any ($1::bigint[])),"
-    " due as materialized (select id from bare_job where state = 'pending' and next_at <= now() "
-    "and id > $2::bigint"
-    " order by id limit $3::int for update skip locked)"
-    " update bare_job set state = 'claimed', next_at = now() + interval '15 minutes', token = "
-    "gen_random_uuid()"
-    " where id = any (array(select id from due)) returning id, image_ref";
+    "with done as (update bare_job set state = 'removed', finished_at = now(), http_status = 200,"
+    " bytes_freed = 1 where id = any ($1::bigint[])),"
+    " due as materialized (select id from bare_job where state = 'pending' and next_at <= now()"
+    " and id > $2::bigint order by id limit $3::int for update skip locked)"
+    " update bare_job set state = 'claimed', next_at = now() + interval '15 minutes',"
+    " token = gen_random_uuid() where id = any (array(select id from due)) returning id, image_ref";
 
 struct job {
     long long id;

@@ -259,24 +259,19 @@ class TestKeptStatements:
         assert len(names) > 1 and set(names) == {f"{token}_0"}
 
     def test_one_plan_serves_all(self, program, connection):
-        """By itself the server makes one plan for each of the first five."""
-        if connection.info.server_version < 140_000:
-            counts = "'{0}'::bigint[], '{0}'::bigint[]"  # which can't be asked there
-        else:
-            counts = "array_agg(custom_plans), array_agg(generic_plans)"
-        connection.execute(f"""
-            create table public.plans (custom bigint[], generic bigint[]);
+        """By itself the server makes one plan for each of the first five. What is not repeated is planned as ever."""
+        connection.execute("""
+            create table public.modes (of text, mode text);
             create function public.note() returns trigger language plpgsql security definer as $$ begin
-                insert into public.plans select {counts} from pg_prepared_statements;
-                return new;
+                insert into public.modes values (tg_table_name, current_setting('plan_cache_mode'));
+                return null;
             end $$;
-            create trigger note before insert on harpsweep.run for each row execute function public.note();
-            select harpsweep.schedule('harp', 'app', 'app:' || i, choice => 'now') from generate_series(1, 300) i""")
-        program.sections["run"].update(max_parallel="2", max_parallel_per_daemon="2")
+            create trigger note after insert on harpsweep.run for each statement execute function public.note()""")
+        schedule(connection)
+        connection.execute("create trigger note after update on harpsweep.job for each statement execute function public.note()")
         assert program("run").code == 0
-        custom, generic = connection.execute("select * from public.plans").fetchone()
-        assert set(custom) == {0}
-        assert max(generic) > 5 or connection.info.server_version < 140_000
+        modes = set(connection.execute("select * from public.modes").fetchall())
+        assert modes == {("job", "force_generic_plan"), ("run", "auto")}
 
     def test_a_pooler_between(self, program, cluster, harp, connection, database, logged):
         schedule(connection)

@@ -95,7 +95,6 @@ a_large_post(void **state)
     assert_false(tiny_got(&server, 0, "Expect"));
 }
 
-/* A place is used again and again: nothing of a request may be left for the next one. */
 /* Sends it from the client's one place, and returns what the server got. */
 static const char *
 send_alone(const struct http_request *request)
@@ -108,6 +107,7 @@ send_alone(const struct http_request *request)
     return server.requests[before];
 }
 
+/* A place is used again and again: nothing of a request may be left for the next one. */
 static void
 nothing_is_left_of_the_request_before(void **state)
 {
@@ -163,6 +163,22 @@ an_address_that_is_none(void **state)
     assert_int_equal(client.answers[3].transport, HTTP_FAILED);
     assert_int_equal(client_ask(&client, &server).transport, HTTP_ANSWERED);
     assert_int_equal(server.request_count, 2);
+}
+
+/* libcurl's handle still knows what was answered to the request before. */
+static void
+a_request_without_an_answer_has_no_status(void **state)
+{
+    const struct http_request request = client_get(server.url);
+
+    (void)state;
+    tiny_say(&server, OK_REPLY, TINY_KEEP);
+    assert_int_equal(client_ask(&client, &server).status, 200);
+    client_begin(&client, &request);
+    http_abort_all(client.http);
+    assert_int_equal(client.answers[1].transport, HTTP_ABORTED);
+    assert_int_equal(client.answers[1].status, 0);
+    assert_string_equal(client.answers[1].type, "");
 }
 
 /* As after a sleep of the machine between the decision and the request. */
@@ -441,6 +457,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_large_post, begin, end),
         cmocka_unit_test_setup_teardown(nothing_is_left_of_the_request_before, begin, end),
         cmocka_unit_test_setup_teardown(an_address_that_is_none, begin, end),
+        cmocka_unit_test_setup_teardown(a_request_without_an_answer_has_no_status, begin, end),
         cmocka_unit_test_setup_teardown(a_request_is_not_sent_after_its_time, begin, end),
         cmocka_unit_test_setup_teardown(a_connection_is_used_again, begin, end),
         cmocka_unit_test_setup_teardown(bytes_that_nobody_asked_for, begin, end),
