@@ -121,7 +121,9 @@ ended as (
 select r.kind, r.daemon, r.number, r.attempts, r.state, r.appid, r.image_ref, r.image_id, r.choice, r.orphaned_at_ms,
        r.protocol, r.host, r.docker_socket_port, r.hold, r.delay_s, r.due_at_us
   from (select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref,
-               c.image_id, c.choice, (extract(epoch from c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
+               c.image_id, c.choice,
+               -- extract() would be a numeric, which takes ten times as long for each job.
+               (date_part('epoch', c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
                c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s,
                null::bigint as due_at_us, c.not_before
           from claimed c
@@ -138,9 +140,11 @@ select r.kind, r.daemon, r.number, r.attempts, r.state, r.appid, r.image_ref, r.
         union all
         select 'upto', u.daemon, u.id, u.picked, null, null, null, null, null, null, null, null, null, null, null,
                (extract(epoch from u.due_at) * 1000000)::bigint, null
-          from (select distinct on (p.daemon) p.daemon, p.id, p.due_at,
-                       count(*) over (partition by p.daemon)::int as picked
-                  from picked p
-                 order by p.daemon, p.due_at desc, p.id desc) u) r
+          -- Two groupings, for a window or "distinct on" would sort all that was picked.
+          from (select l.daemon, l.due_at, l.picked, max(p.id) as id
+                  from (select c.daemon, max(c.due_at) as due_at, count(*)::int as picked
+                          from picked c group by c.daemon) l
+                       join picked p on p.daemon = l.daemon and p.due_at = l.due_at
+                 group by l.daemon, l.due_at, l.picked) u) r
  -- Planned behind upto: it means that the run begins anew.
  order by r.not_before, r.kind desc, r.number
