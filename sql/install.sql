@@ -18,7 +18,7 @@
 \encoding UTF8
 
 -- The newest migration that these files know. A new one: its file, its block below, this number.
-\set latest 6
+\set latest 7
 
 begin;
 set local client_min_messages = warning;
@@ -89,6 +89,11 @@ select :installed < 6 as missing \gset
 \if :missing
 \ir migrations/006_alarm.sql
 insert into harpsweep.migration (version, name) values (6, '006_alarm');
+\endif
+select :installed < 7 as missing \gset
+\if :missing
+\ir migrations/007_dates.sql
+insert into harpsweep.migration (version, name) values (7, '007_dates');
 \endif
 
 -- Whether Nextcloud's tables are watched: as asked for now, else as before.

@@ -212,6 +212,12 @@ VIOLATIONS = [
     ("job_kept_images_are_never_due", {**PENDING, "choice": "'keep'"}),
     ("job_kept_images_are_never_due", {**CLAIMED, "choice": "'keep'"}),
     ("job_kept_images_are_never_due", {**DONE, "choice": "'keep'"}),
+    ("job_orphaned_at_is_a_date", {"orphaned_at": "'-infinity'"}),
+    ("job_orphaned_at_is_a_date", {"orphaned_at": "'infinity'"}),
+    ("job_orphaned_at_is_a_date", {"orphaned_at": "'1969-12-31 23:59:59+00'"}),
+    ("job_orphaned_at_is_a_date", {"orphaned_at": "'10000-01-01 00:00+00'"}),
+    ("job_not_before_is_since_1970", {**PENDING, "not_before": "'-infinity'"}),
+    ("job_not_before_is_since_1970", {**PENDING, "not_before": "'1969-12-31 23:59:59+00'"}),
 ]
 
 
@@ -229,7 +235,9 @@ class TestConstraints:
                                         {"not_before": "now()"}, {**DONE, "state": "failed", "not_before": "null"},
                                         {**DONE, "state": "failed", "not_before": "now() + interval '1 s'"},
                                         {**DONE, "state": "no_ref", "image_ref": "''"},
-                                        {**DONE, "state": "kept", "choice": "'keep'"}])
+                                        {**DONE, "state": "kept", "choice": "'keep'"},
+                                        {"orphaned_at": "'1970-01-01 00:00+00'", "not_before": "'1970-01-01 00:00+00'"},
+                                        {"orphaned_at": "'9999-12-31 23:59:59+00'", "not_before": "'infinity'"}])
     def test_good_rows(self, rows_only, values):
         insert_job(rows_only, values)
 

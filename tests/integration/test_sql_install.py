@@ -133,6 +133,32 @@ class TestInstall:
             assert f"values ({number}, '{name[:-4]}')" in text
             assert f":installed < {number} as missing" in text
 
+    def test_migration_7_mends_what_is_no_date(self, cluster, database, connection):
+        """Such rows were there: they keep their meaning, and the rest is none of its business."""
+        constraints = "select count(*) from pg_constraint where conrelid = 'harpsweep.job'::regclass and convalidated"
+        before = one(connection, constraints)
+        connection.execute(
+            "alter table harpsweep.job drop constraint job_orphaned_at_is_a_date,"
+            " drop constraint job_not_before_is_since_1970;"
+            " delete from harpsweep.migration where version >= 7;"
+            " insert into harpsweep.job (daemon, appid, image_ref, state, orphaned_at, not_before, next_at, finished_at)"
+            " values ('d', 'a', 'long:ago', 'new', '-infinity', null, '-infinity', null),"
+            " ('d', 'a', 'never:due', 'new', 'infinity', null, '-infinity', null),"
+            " ('d', 'a', 'was:due', 'pending', '2000-01-01', '-infinity', '1960-01-01', null),"
+            " ('d', 'a', 'is:gone', 'removed', '-infinity', '-infinity', null, '-infinity'),"
+            " ('d', 'a', 'good:one', 'pending', '2000-01-01', '2000-01-02', '2000-01-03', null)")
+        good = one(connection, "select j.*::text from harpsweep.job j where image_ref = 'good:one'")
+        cluster.install(database.name)
+        assert one(connection, constraints) == before
+        assert one(connection, "select j.*::text from harpsweep.job j where image_ref = 'good:one'") == good
+        connection.execute("set timezone = 'UTC'")
+        rows = connection.execute("select image_ref, orphaned_at::date::text, not_before::date::text, next_at::text,"
+                                  " finished_at::date::text from harpsweep.job order by id").fetchall()
+        assert rows[:4] == [("long:ago", "1970-01-01", None, "-infinity", None),
+                            ("never:due", "9999-12-31", None, "-infinity", None),
+                            ("was:due", "2000-01-01", "1970-01-01", "1970-01-01 00:00:00+00", None),
+                            ("is:gone", "1970-01-01", "1970-01-01", None, "1970-01-01")]
+
     def test_several_at_once(self, cluster, empty_database):
         results = []
         threads = [
