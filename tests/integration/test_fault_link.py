@@ -110,7 +110,7 @@ class TestCut:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     """A folder with an issuer (ca.pem) and certificates of its making: one that is right, one for another name, one
-    that has expired; and one of another issuer. {name: (certificate, key)}"""
+    that expires as it is made; and one of another issuer. {name: (certificate, key)}"""
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*arguments):
@@ -120,7 +120,7 @@ def certificates(tmp_path_factory):
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={issuer}", "-keyout",
                 f"{issuer}.key", "-out", f"{issuer}.pem")
     for name, host, days, issuer in (("right", "localhost", 2, "ca"), ("other name", "elsewhere.example", 2, "ca"),
-                                     ("expired", "localhost", -1, "ca"), ("other issuer", "localhost", 2, "stranger")):
+                                     ("expired", "localhost", 0, "ca"), ("other issuer", "localhost", 2, "stranger")):
         (folder / "ext").write_text(f"subjectAltName=DNS:{host}")
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}", "-keyout", f"{name}.key", "-out", "csr")
         openssl("x509", "-req", "-in", "csr", "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-CAcreateserial", "-days",
