@@ -251,10 +251,11 @@ def test_a_deadlock(scene, scene_database):
     later = ("app:1", "app:2", "app:3")
     for reference in later:
         scene.harp.fault(kind="remove", ref=reference, delay=1, effect=True)
-    holder = scene_database[0].connect(autocommit=False)
-    holder.execute("set deadlock_timeout = '1min'")
-    holder.commit()
-    with of_role(scene.connection, "deadlock_timeout = '500ms'"):
+    # The run's session looks for a deadlock once, so long after it began to wait: by then there has to be one.
+    with contextlib.closing(scene_database[0].connect(autocommit=False)) as holder, \
+            of_role(scene.connection, "deadlock_timeout = '3s'"):
+        holder.execute("set deadlock_timeout = '1min'")
+        holder.commit()
         run = scene.program.start("run")
         wait_for(lambda: len(scene.harp.log("remove")) == 4)
         holder.execute("select from harpsweep.job where image_ref = 'app:2' for update")
@@ -266,7 +267,6 @@ def test_a_deadlock(scene, scene_database):
         holder.execute("select from harpsweep.job where image_ref = %s for update", [wanted.pop()])
         holder.rollback()
         _, err = run.communicate(timeout=30)
-    holder.close()
     assert (run.returncode, "SQLSTATE 40P01" in err) == (0, True), err
     assert states(scene) == {"removed": 5}
     assert scene.asked() == ALL_ASKED
