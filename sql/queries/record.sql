@@ -23,6 +23,10 @@ with result as materialized (
                   $8::text[], $9::bigint[], $10::int[]) with ordinality
            as r(token, id, attempt, action, final, http_status, bytes, reason, duration_ms, min_delay,
                 place)
+     -- Whoever holds one of the rows is waited for, but not until the program gives up: the server would not notice
+     -- that nobody waits any more, and each further attempt would wait behind that one, in a session of its own.
+     where (select case when current_setting('lock_timeout') = '0' then set_config('lock_timeout', '10s', true)
+                        else 'somebody else said' end) is not null
 ),
 -- A deploy that runs beside a delete began after the last look at Nextcloud's tables.
 beside as materialized (

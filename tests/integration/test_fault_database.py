@@ -217,8 +217,8 @@ def of_role(connection, setting):
         connection.execute(f"alter role cron_user reset {setting.partition(' ')[0]}")
 
 
-def wait_for(condition):
-    end = time.monotonic() + 10
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.01)
@@ -242,6 +242,24 @@ def test_somebody_holds_the_row_of_a_result(scene, scene_database, setting, stat
         _, err = run.communicate(timeout=30)
     holder.close()
     assert (run.returncode, f"SQLSTATE {state}" in err) == (0, True), err
+    assert states(scene) == {"removed": 5}
+    assert scene.asked() == ALL_ASKED
+
+
+def test_somebody_holds_the_row_of_a_result_for_long(scene, scene_database):
+    """The run's session gives up the lock, and is the only one: what waits on in the server would be there for good."""
+    scene.harp.fault(kind="remove", ref="app:0", delay=1, effect=True)
+    with contextlib.closing(scene_database[0].connect(autocommit=False)) as holder:
+        run = scene.program.start("run")
+        wait_for(lambda: scene.harp.log("remove"))
+        holder.execute("select from harpsweep.job where image_ref = 'app:0' for update")
+        wait_for(lambda: waiting(scene.connection))
+        wait_for(lambda: not waiting(scene.connection), 25)
+        wait_for(lambda: waiting(scene.connection))
+        assert one(scene.connection, "select count(*) from pg_stat_activity where application_name = 'harpsweep'") == 1
+        holder.rollback()
+        _, err = run.communicate(timeout=30)
+    assert (run.returncode, "SQLSTATE 55P03" in err) == (0, True), err
     assert states(scene) == {"removed": 5}
     assert scene.asked() == ALL_ASKED
 
