@@ -87,6 +87,12 @@ sweep_broken(struct sweep *sweep, const struct err *err)
 {
     sweep_take_back_others(sweep);
     if (err->kind == ERR_DB_LOST || err->kind == ERR_DB_AGAIN) {
+        if (err->kind == ERR_DB_AGAIN && sweep->reconnect_wait_ms > 0 &&
+            sweep->recording.count > 0) {
+            sweep->alone = true; /* somebody may hold the row of one: the others go before it */
+            sweep->record_max = 1;
+            sweep_list_move(&sweep->results, &sweep->recording);
+        }
         sweep_take_back_results(sweep);
         sweep_try_again(sweep, err);
         return;

@@ -137,7 +137,7 @@ struct sweep {
     struct sweep_list confirming; /* asked for in the exchange under way */
     struct sweep_list results;    /* to be recorded */
     struct sweep_list recording;  /* sent in the exchange under way */
-    size_t record_max;            /* results per statement; 1 after one was refused */
+    size_t record_max;            /* results per statement; 1 after one was refused, or held up */
     struct sweep_look *looked;    /* to be recorded */
     struct sweep_look *observing; /* sent in the exchange under way */
 

@@ -264,6 +264,23 @@ def test_somebody_holds_the_row_of_a_result_for_long(scene, scene_database):
     assert scene.asked() == ALL_ASKED
 
 
+def test_the_other_results_do_not_wait_for_a_row_that_somebody_holds(scene, scene_database):
+    for number in range(5):
+        scene.harp.fault(kind="remove", ref=f"app:{number}", delay=1, effect=True)
+    with contextlib.closing(scene_database[0].connect(autocommit=False)) as holder, \
+            of_role(scene.connection, "lock_timeout = '300ms'"):
+        run = scene.program.start("run")
+        wait_for(lambda: len(scene.harp.log("remove")) == 4)
+        holder.execute("select from harpsweep.job where image_ref = 'app:1' for update")
+        wait_for(lambda: states(scene) == {"removed": 4, "claimed": 1}, 20)
+        assert run.poll() is None
+        holder.rollback()
+        _, err = run.communicate(timeout=30)
+    assert (run.returncode, "SQLSTATE 55P03" in err) == (0, True), err
+    assert states(scene) == {"removed": 5}
+    assert scene.asked() == ALL_ASKED
+
+
 def test_a_deadlock(scene, scene_database):
     """Somebody holds the second of three rows, and wants one that the run has locked before it waits for his."""
     later = ("app:1", "app:2", "app:3")

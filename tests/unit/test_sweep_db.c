@@ -291,6 +291,51 @@ test_a_deadlock(void **state)
     assert_int_equal(sweep.failure.kind, ERR_DB_AGAIN);
 }
 
+/* Where that goes on, somebody may hold the row of one result: the others do not wait behind it. */
+static void
+test_a_result_whose_row_is_held(void **state)
+{
+    static const char *const recorded[] = {"{1,2}", "{1,2}", "{1}", "{2}"};
+
+    (void)state;
+    (void)scene_result(1);
+    (void)scene_result(2);
+    for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++) {
+        bool held = i < 3;
+
+        if (held) {
+            fail_next(ERR_DB_AGAIN);
+        }
+        sweep_db_send(&sweep, true);
+        expect_said("record", i, 2, recorded[i]);
+        assert_int_equal(times_said("claim"), i < 2 ? i + 1 : 2); /* not with what waits */
+        sweep_db_advance(&sweep);
+        world.now_ms = held ? sweep.reconnect_at_ms : world.now_ms;
+    }
+    assert_int_equal(sweep.results.count, 1);
+    assert_true(sweep.alone);
+    scene_exchange();
+    expect_said("record", 4, 2, "{1}");
+    assert_int_equal(sweep.record_max, SWEEP_RECORD_COUNT);
+    assert_false(sweep.alone);
+    assert_int_equal(report.unrecorded, 0);
+}
+
+/* What is tried again without a result in it has none that could be held. */
+static void
+test_a_claim_that_is_tried_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        fail_next(ERR_DB_AGAIN);
+        sweep_db_send(&sweep, true);
+        sweep_db_advance(&sweep);
+        world.now_ms = sweep.reconnect_at_ms;
+    }
+    assert_false(sweep.alone);
+    assert_int_equal(sweep.record_max, SWEEP_RECORD_COUNT);
+}
+
 /* Where something that goes along is refused, the results are recorded alone; where they are
  * refused, one by one; and one that is refused alone is told and let go. */
 static void
@@ -617,6 +662,8 @@ main(void)
         SCENE_TEST(test_a_database_that_stays_away),
         SCENE_TEST(test_a_database_that_was_never_there),
         SCENE_TEST(test_a_deadlock),
+        SCENE_TEST(test_a_result_whose_row_is_held),
+        SCENE_TEST(test_a_claim_that_is_tried_again),
         SCENE_TEST(test_a_result_that_is_refused),
         SCENE_TEST(test_a_claim_that_is_refused),
         SCENE_TEST(test_a_count_that_is_refused),
