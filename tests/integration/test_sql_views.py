@@ -44,10 +44,10 @@ class TestViews:
         ).fetchall()
         assert missing == [("claim_token",), ("due_at",)]
 
-    def test_jobs_with_infinite_times(self, connection):
+    def test_jobs_with_the_outermost_times(self, connection):
         number = schedule(connection, grace_hours=1)
         connection.execute("update harpsweep.job set next_at = 'infinity', not_before = 'infinity', "
-                           "orphaned_at = '-infinity'")
+                           "orphaned_at = '1970-01-01 00:00+00'")
         assert one(connection, "select due from harpsweep.jobs where id = %s", number) == "never"
         connection.execute("select * from harpsweep.daemon_health")
 
