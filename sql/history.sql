@@ -56,8 +56,8 @@ begin
            end,
            o.state, n.state,
            case when n.state = 'claimed' then o.attempts else n.attempts end,
-           case when x.by_run or n.lost_claims > o.lost_claims then coalesce(o.claimed_by, session_user)
-                else session_user end,
+           case when x.by_run or n.lost_claims > o.lost_claims then coalesce(o.claimed_by, session_user::text)
+                else session_user::text end,  -- else it would be a name, which ends after 63 bytes
            case when x.by_run then n.http_status end,
            case
                when n.state = 'claimed' and n.lost_claims > o.lost_claims then

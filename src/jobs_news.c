@@ -133,11 +133,7 @@ jobs_observed(struct db_args *args, const struct jobs_observation *observations,
         db_array_text(&arrays[FINGERPRINT], seen->fingerprint);
         db_array_text(&arrays[REF], seen->image_ref);
         db_array_text(&arrays[IMAGE], seen->image_id);
-        if (seen->bytes < 0) {
-            db_array_text(&arrays[SIZE], NULL);
-        } else {
-            db_array_int(&arrays[SIZE], seen->bytes);
-        }
+        db_array_int_or_null(&arrays[SIZE], seen->bytes, seen->bytes >= 0);
         db_array_text(&arrays[CONTAINER], seen->container);
     }
     for (size_t i = 0; i < ARRAYS; i++) {

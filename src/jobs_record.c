@@ -5,12 +5,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* NULL: done, as nearly all are. */
 static const char *
 jobs_action_name(enum jobs_action action)
 {
     switch (action) {
     case JOBS_DONE:
-        return "done";
+        return NULL;
     case JOBS_WAIT:
         return "wait";
     case JOBS_HOLD:
@@ -29,9 +30,12 @@ const char *
 jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result *const *results,
             size_t count, const struct jobs_limits *limits)
 {
-    enum { TOKEN, ID, ATTEMPT, ACTION, STATE, STATUS, BYTES, REASON, DURATION, DELAY, ARRAYS };
+    enum { CLAIM, ID, ATTEMPT, ACTION, STATE, STATUS, BYTES, REASON, DURATION, DELAY, ARRAYS };
+    struct buf tokens;
     struct buf arrays[ARRAYS];
+    int claims = 0;
 
+    db_array_begin(&tokens);
     for (size_t i = 0; i < ARRAYS; i++) {
         db_array_begin(&arrays[i]);
     }
@@ -39,25 +43,23 @@ jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result
         const struct jobs_result *result = results[i];
         bool done = result->action == JOBS_DONE;
 
-        jobs_array_token(&arrays[TOKEN], run, result->claim);
+        /* A claim's results come one after the other, or nearly so. */
+        if (i == 0 || result->claim != results[i - 1]->claim) {
+            jobs_array_token(&tokens, run, result->claim);
+            claims++;
+        }
+        db_array_int(&arrays[CLAIM], claims);
         db_array_int(&arrays[ID], result->id);
         db_array_int(&arrays[ATTEMPT], result->attempt);
         db_array_text(&arrays[ACTION], jobs_action_name(result->action));
         db_array_text(&arrays[STATE], done ? verdict_state_name(result->state) : NULL);
-        if (result->http_status == 0) {
-            db_array_text(&arrays[STATUS], NULL);
-        } else {
-            db_array_int(&arrays[STATUS], result->http_status);
-        }
-        if (done) {
-            db_array_int(&arrays[BYTES], result->bytes_freed);
-        } else {
-            db_array_text(&arrays[BYTES], NULL);
-        }
+        db_array_int_or_null(&arrays[STATUS], result->http_status, result->http_status != 0);
+        db_array_int_or_null(&arrays[BYTES], result->bytes_freed, done);
         db_array_text(&arrays[REASON], result->reason[0] == '\0' ? NULL : result->reason);
         db_array_int(&arrays[DURATION], result->duration_ms);
-        db_array_int(&arrays[DELAY], result->min_delay_s);
+        db_array_int_or_null(&arrays[DELAY], result->min_delay_s, result->min_delay_s != 0);
     }
+    db_arg_array(args, &tokens);
     for (size_t i = 0; i < ARRAYS; i++) {
         db_arg_array(args, &arrays[i]);
     }

@@ -127,13 +127,8 @@ sweep_guards(const struct sweep *sweep)
 static void
 sweep_array_after(struct jobs_ask *ask, const struct sweep_daemon *daemon)
 {
-    if (daemon->after_id == 0) {
-        db_array_text(&ask->after_us, NULL);
-        db_array_text(&ask->after_ids, NULL);
-    } else {
-        db_array_int(&ask->after_us, daemon->after_us);
-        db_array_int(&ask->after_ids, daemon->after_id);
-    }
+    db_array_int_or_null(&ask->after_us, daemon->after_us, daemon->after_id != 0);
+    db_array_int_or_null(&ask->after_ids, daemon->after_id, daemon->after_id != 0);
 }
 
 void

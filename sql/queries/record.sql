@@ -1,12 +1,14 @@
 -- Records results of claimed jobs. A result counts only while its claim does: token and attempt must
 -- both be the row's. Whoever comes late changes nothing and is told so.
 --
--- $1 uuid[] tokens of the claims
--- $2 bigint[] ids         $3 int[] attempts     $4 text[] done, wait, hold, retry, fail, release
--- $5 text[] final state of a done one           $6 int[] HTTP status (null: none)
--- $7 bigint[] bytes freed $8 text[] reasons     $9 bigint[] duration in milliseconds
--- $10 int[] least delay of a retry, or the delay of a hold (0: in_use_recheck_hours), in seconds
--- $11 int in_use_recheck_hours  $12 int in_use_max_rechecks  $13 int max_failures
+-- $1 uuid[] tokens of claims
+-- Of each result (an array that ends before the others: null from there on):
+-- $2 int[] which of the tokens is its claim's, from 1        $3 bigint[] id         $4 int[] attempt
+-- $5 text[] what came of it (null: done): wait, hold, retry, fail, release
+-- $6 job_state[] state of a done one      $7 int[] HTTP status (null: none)   $8 bigint[] bytes freed
+-- $9 text[] reason                       $10 bigint[] duration in milliseconds
+-- $11 int[] least delay of a retry, or the delay of a hold (null: in_use_recheck_hours), in seconds
+-- For all of them: $12 int in_use_recheck_hours  $13 int in_use_max_rechecks  $14 int max_failures
 --
 -- Result: place (in the arrays, from 1; the rows are in that order), number (id), outcome (recorded; already:
 -- this very result stands there, its acknowledgement was lost; late: the row is somebody else's now), state,
@@ -17,11 +19,12 @@
 -- listed or not: nobody has to take silence for success.
 with result as materialized (
     -- gone: nothing is left to keep, whatever was asked for meanwhile.
-    select r.token, r.id, r.attempt, r.action, r.final, r.http_status, r.bytes, r.reason, r.duration_ms,
-           r.min_delay, r.place, coalesce(r.final in ('removed', 'untagged', 'absent'), false) as gone
-      from unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::int[], $7::bigint[],
-                  $8::text[], $9::bigint[], $10::int[]) with ordinality
-           as r(token, id, attempt, action, final, http_status, bytes, reason, duration_ms, min_delay,
+    select r.id, coalesce(r.final in ('removed', 'untagged', 'absent'), false) as gone,
+           ($1::uuid[])[r.claim] as token, r.attempt, coalesce(r.action, 'done') as action, r.final,
+           r.http_status, r.bytes, r.reason, r.duration_ms, coalesce(r.min_delay, 0) as min_delay, r.place
+      from unnest($2::int[], $3::bigint[], $4::int[], $5::text[], $6::harpsweep.job_state[], $7::int[], $8::bigint[],
+                  $9::text[], $10::bigint[], $11::int[]) with ordinality
+           as r(claim, id, attempt, action, final, http_status, bytes, reason, duration_ms, min_delay,
                 place)
      -- Whoever holds one of the rows is waited for, but not until the program gives up: the server would not notice
      -- that nobody waits any more, and each further attempt would wait behind that one, in a session of its own.
@@ -40,7 +43,7 @@ beside as materialized (
 -- per row.
 gone as (
     update harpsweep.job j
-       set state = r.final::harpsweep.job_state,
+       set state = r.final,
            next_at = null,
            lost_claims = 0,
            end_wanted = null,
@@ -54,12 +57,12 @@ gone as (
                                              format('a deploy of app %s began on this engine while the image was '
                                                     'being deleted: if it failed, deploy it again', r.beside)) end
       from (select s.token, s.id, s.attempt, s.final, s.http_status, s.bytes, s.reason, s.duration_ms,
-                   b.appid as beside
+                   -- No join: the planner would expect a deploy beside each of them.
+                   (select b.appid from beside b where b.id = s.id limit 1) as beside
               from result s
-                   left join beside b on b.id = s.id
              where s.gone) r
      where j.id = r.id
-       and j.id = any (array(select s.id from result s where s.gone))
+       and j.id = any ($3::bigint[])
        and case when j.state = 'claimed' and j.claim_token = r.token and j.attempts = r.attempt
                 then true else false end
     returning j.id, j.claim_token, j.state, r.beside
@@ -77,7 +80,7 @@ other as (
                       when 'release' then interval '0'
                       else case when r.action = 'hold' and r.min_delay > 0
                                 then r.min_delay * interval '1 second'
-                                else $11::int * interval '1 hour' end end) end,
+                                else $12::int * interval '1 hour' end end) end,
                   j.failures + (r.action in ('retry', 'fail'))::int,
                   j.rechecks + (r.action = 'wait')::int,
                   0,
@@ -93,10 +96,10 @@ other as (
                        when r.action in ('retry', 'fail') then null
                        else r.reason end
              from (select case when j.end_wanted is not null then j.end_wanted
-                               when r.action = 'done' then r.final::harpsweep.job_state
+                               when r.action = 'done' then r.final
                                when r.action = 'fail' then 'failed'
-                               when r.action = 'retry' and j.failures + 1 >= $13::int then 'failed'
-                               when r.action = 'wait' and j.rechecks + 1 >= $12::int then 'in_use'
+                               when r.action = 'retry' and j.failures + 1 >= $14::int then 'failed'
+                               when r.action = 'wait' and j.rechecks + 1 >= $13::int then 'in_use'
                                else 'pending' end::harpsweep.job_state as state) n)
       from result r
      where not r.gone
@@ -136,6 +139,6 @@ select r.place,
             limit 1
               for share) j on true
  -- Where as many rows became final as there are results, none has to be looked for.
- where (select count(*) from gone g where g.beside is null) < cardinality($2::bigint[])
-   and (d.claim_token = r.token and d.state::text = r.final and d.beside is null) is not true
+ where (select count(*) from gone g where g.beside is null) < cardinality($3::bigint[])
+   and (d.claim_token = r.token and d.state = r.final and d.beside is null) is not true
  order by place

@@ -564,7 +564,9 @@ PQsendQueryParams(PGconn *conn, const char *command, int nParams, const Oid *par
     (void)resultFormat;
     FUZZ_CHECK(fake.count < FAKE_STEPS_MAX, "many statements");
     if (strpbrk(fake_find(command)->columns, "ad") != NULL) {
-        const char *list = paramValues[fake_find(command)->columns[0] == 'a' ? 1 : 0];
+        const char *list = paramValues[strcmp(command, SQL_RECORD) == 0          ? 2
+                                       : fake_find(command)->columns[0] == 'a' ? 1
+                                                                               : 0];
 
         fake.lists[fake.count] = fuzz_copy((const uint8_t *)list, strlen(list));
     }

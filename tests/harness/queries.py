@@ -35,10 +35,30 @@ def execute(connection, name, *arguments):
         connection.execute(f"deallocate {name}_q")
 
 
+def told_of(connection, *arguments):
+    """What a run is told of results, of which each is given with its claim's token."""
+    return execute(connection, "record", *results(*arguments))
+
+
+def without_nulls_at_the_end(array):
+    while array and array[-1] is None:
+        array = array[:-1]
+    return array
+
+
+def results(tokens, ids, attempts, actions, *more):
+    """Parameters of record.sql, as a run makes them: a token comes once, and what is done needs no word for it."""
+    distinct = list(dict.fromkeys(tokens))
+    claims = [distinct.index(token) + 1 for token in tokens]
+    actions = [None if action == "done" else action for action in actions]
+    return [without_nulls_at_the_end(given) if isinstance(given, list) else given
+            for given in (distinct, claims, ids, attempts, actions, *more)]
+
+
 def recorded(connection, *arguments):
     """What became of each result: (id, outcome, state, beside). What the answer leaves out was recorded as it was sent,
     and its sum says how many were."""
-    (place, total, outcome, *rest), *rows = execute(connection, "record", *arguments)
+    (place, total, outcome, *rest), *rows = told_of(connection, *arguments)
     assert (place, outcome, rest) == (0, "sum", [None, None])
     told = {row[0]: row[1:] for row in rows}
     assert list(told) == sorted(told) and len(told) == len(rows)

@@ -142,6 +142,12 @@ class TestResults:
             told += words(rows_only, number)
         assert told == ["held", "held", "in use", "in use", "retry", "retry"]
 
+    def test_a_long_name_of_a_host_is_told_whole(self, rows_only):
+        number, who = self.claimed(rows_only), "h" * 64 + ":4194304"
+        rows_only.execute("update harpsweep.job set claimed_by = %s", [who])
+        self.record(rows_only, number, "done", "removed")
+        assert events(rows_only, number)[0][4] == who
+
     def test_a_failure_says_what_failed(self, rows_only):
         number = self.claimed(rows_only)
         rows_only.execute("update harpsweep.job set hold_reason = 'before'")

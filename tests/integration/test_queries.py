@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from harness.queries import QUERIES, execute, literal, recorded, text_of
+from harness.queries import QUERIES, execute, literal, recorded, results, text_of
 from harness.rows import SCHEMA_VERSION, claim, expire, in_thread, job, one, schedule, wait_until_blocked
 
 HISTORY = 50_000
@@ -257,8 +257,8 @@ def test_a_record_goes_by_the_primary_key(filled):
     ids = claimed or [1]
     count = len(ids)
     nodes = explain(
-        filled, "record", [TOKEN] * count, ids, [1] * count, ["done"] * count, ["removed"] * count, [200] * count, [5] * count,
-        [None] * count, [3] * count, [0] * count, 24, 7, 20,
+        filled, "record", *results([TOKEN] * count, ids, [1] * count, ["done"] * count, ["removed"] * count, [200] * count,
+                                   [5] * count, [None] * count, [3] * count, [None] * count, 24, 7, 20),
     )
     assert_by_index(nodes, "job_pkey")
     assert all(node["Actual Rows"] * node["Actual Loops"] <= count for node in job_scans(nodes))

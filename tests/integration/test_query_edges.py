@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from harness.queries import execute, recorded
+from harness.queries import execute, recorded, told_of
 from harness.rows import SCHEMA_VERSION, claim, expire, finish, in_thread, job, one, schedule, wait_until_blocked
 
 TOKEN = str(uuid.UUID(int=7))
@@ -314,18 +314,18 @@ class TestRecord:
         numbers = [late, removed, untagged, kept, absent, retried, unsupported, stands]
         actions = ["release" if n == late else "retry" if n == retried else "done" for n in numbers]
         finals = [None, "removed", "untagged", "unsupported", "absent", None, "unsupported", "removed"]
-        assert execute(rows_only, "record", [TOKEN] * 8, numbers, [1] * 8, actions, finals, [200] * 8, [None] * 8, [None] * 8,
+        assert told_of(rows_only, [TOKEN] * 8, numbers, [1] * 8, actions, finals, [200] * 8, [None] * 8, [None] * 8,
                        [3] * 8, [0] * 8, 24, 7, 20) == [
             (0, 6, "sum", None, None), (1, late, "late", "claimed", None), (4, kept, "recorded", "kept", None),
             (6, retried, "recorded", "pending", None), (8, stands, "already", "removed", None)]
 
     @pytest.mark.parametrize("final", ["removed", "untagged", "absent", "unsupported"])
     def test_of_what_went_as_usual_only_the_sum_is_told(self, rows_only, number, final):
-        assert execute(rows_only, "record", [TOKEN], [number], [1], ["done"], [final], [200], [5], [None], [3], [0], 24, 7, 20) == [
+        assert told_of(rows_only, [TOKEN], [number], [1], ["done"], [final], [200], [5], [None], [3], [0], 24, 7, 20) == [
             (0, 1, "sum", None, None)]
 
     def test_of_nothing_nothing_is_recorded(self, rows_only):
-        assert execute(rows_only, "record", *([[]] * 10), 24, 7, 20) == [(0, 0, "sum", None, None)]
+        assert told_of(rows_only, *([[]] * 10), 24, 7, 20) == [(0, 0, "sum", None, None)]
 
 
 class TestConfirm:

@@ -217,10 +217,10 @@ test_what_is_recorded(void **state)
          .action = JOBS_RETRY,
          .min_delay_s = 60,
          .reason = why},
-        {.id = 3, .action = JOBS_WAIT, .http_status = 409, .reason = why},
-        {.id = 4, .action = JOBS_HOLD, .reason = why},
-        {.id = 5, .action = JOBS_FAIL, .reason = why},
-        {.id = 6, .action = JOBS_RELEASE, .reason = none},
+        {.id = 3, .claim = 31, .action = JOBS_WAIT, .http_status = 409, .reason = why},
+        {.id = 4, .claim = 31, .action = JOBS_HOLD, .reason = why},
+        {.id = 5, .claim = 1, .action = JOBS_FAIL, .reason = why},
+        {.id = 6, .claim = 1, .action = JOBS_RELEASE, .reason = none},
     };
     struct jobs_result *results[sizeof all / sizeof *all];
     struct db_args args = {.count = 0};
@@ -230,21 +230,26 @@ test_what_is_recorded(void **state)
         results[i] = &all[i];
     }
     assert_non_null(jobs_record(&args, &run, results, sizeof all / sizeof *all, &limits));
-    assert_int_equal(args.count, 13);
-    assert_non_null(strstr(args.values[0], "01234567-0123-4123-8123-01230000001f"));
-    expect_arg(&args, 2, "{1,2,3,4,5,6}");
-    expect_arg(&args, 3, "{1,2,0,0,0,0}");
-    expect_arg(&args, 4, "{\"done\",\"retry\",\"wait\",\"hold\",\"fail\",\"release\"}");
-    expect_arg(&args, 5, "{\"absent\",NULL,NULL,NULL,NULL,NULL}");
-    expect_arg(&args, 6, "{404,NULL,409,NULL,NULL,NULL}");
-    expect_arg(&args, 7, "{5,NULL,NULL,NULL,NULL,NULL}");
-    expect_arg(&args, 8, "{NULL,\"why\",\"why\",\"why\",\"why\",NULL}");
-    expect_arg(&args, 9, "{12,0,0,0,0,0}");
-    expect_arg(&args, 10, "{0,60,0,0,0,0}");
-    expect_arg(&args, 13, "20");
+    assert_int_equal(args.count, 14);
+    /* A claim's token is sent once for the results that come together. */
+    expect_arg(&args, 1,
+               "{\"01234567-0123-4123-8123-012300000001\",\"01234567-0123-4123-8123-01230000001f\","
+               "\"01234567-0123-4123-8123-012300000001\"}");
+    expect_arg(&args, 2, "{1,2,2,2,3,3}");
+    expect_arg(&args, 3, "{1,2,3,4,5,6}");
+    expect_arg(&args, 4, "{1,2,0,0,0,0}");
+    expect_arg(&args, 5, "{NULL,\"retry\",\"wait\",\"hold\",\"fail\",\"release\"}");
+    expect_arg(&args, 6, "{\"absent\"}");
+    expect_arg(&args, 7, "{404,NULL,409}");
+    expect_arg(&args, 8, "{5}");
+    expect_arg(&args, 9, "{NULL,\"why\",\"why\",\"why\",\"why\"}");
+    expect_arg(&args, 10, "{12,0,0,0,0,0}");
+    expect_arg(&args, 11, "{NULL,60}");
+    expect_arg(&args, 14, "20");
     db_args_clear(&args);
     assert_non_null(jobs_record(&args, &run, results, 0, &limits));
-    expect_arg(&args, 2, "{}");
+    expect_arg(&args, 1, "{}");
+    expect_arg(&args, 3, "{}");
     db_args_clear(&args);
 }
 

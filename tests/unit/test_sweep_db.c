@@ -65,7 +65,7 @@ test_when_results_are_recorded(void **state)
     assert_false(is_recorded(false));
     world.now_ms++;
     assert_true(is_recorded(false));
-    expect_said("record", 1, 2, "{2,3}");
+    expect_said("record", 1, 3, "{2,3}");
     (void)scene_result(4);
     (void)scene_result(5);
     sweep.record_max = 1;
@@ -307,7 +307,7 @@ test_a_result_whose_row_is_held(void **state)
             fail_next(ERR_DB_AGAIN);
         }
         sweep_db_send(&sweep, true);
-        expect_said("record", i, 2, recorded[i]);
+        expect_said("record", i, 3, recorded[i]);
         assert_int_equal(times_said("claim"), i < 2 ? i + 1 : 2); /* not with what waits */
         sweep_db_advance(&sweep);
         world.now_ms = held ? sweep.reconnect_at_ms : world.now_ms;
@@ -315,7 +315,7 @@ test_a_result_whose_row_is_held(void **state)
     assert_int_equal(sweep.results.count, 1);
     assert_true(sweep.alone);
     scene_exchange();
-    expect_said("record", 4, 2, "{1}");
+    expect_said("record", 4, 3, "{1}");
     assert_int_equal(sweep.record_max, SWEEP_RECORD_COUNT);
     assert_false(sweep.alone);
     assert_int_equal(report.unrecorded, 0);
@@ -353,12 +353,12 @@ test_a_result_that_is_refused(void **state)
     sweep_db_send(&sweep, false);
     sweep_db_advance(&sweep);
     assert_int_equal(times_said("claim"), 1); /* not with the second */
-    expect_said("record", 1, 2, "{1,2}");
+    expect_said("record", 1, 3, "{1,2}");
     assert_int_equal(sweep.record_max, 1);
     fail_next(ERR_DB);
     sweep_db_send(&sweep, false);
     sweep_db_advance(&sweep);
-    expect_said("record", 2, 2, "{1}");
+    expect_said("record", 2, 3, "{1}");
     assert_int_equal(report.unrecorded, 1);
     assert_true(logged("error: not recorded: job=1 reason=\"\" error=\"database: trouble\" "
                        "run=0f8fad5b"));

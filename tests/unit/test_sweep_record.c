@@ -104,16 +104,16 @@ test_results_one_by_one(void **state)
     sweep.alone = true;
     sweep.record_max = 1;
     scene_exchange();
-    expect_said("record", 0, 2, "{1}");
-    expect_said("record", 0, 11, "24");
-    expect_said("record", 0, 12, "7");
-    expect_said("record", 0, 13, "20");
+    expect_said("record", 0, 3, "{1}");
+    expect_said("record", 0, 12, "24");
+    expect_said("record", 0, 13, "7");
+    expect_said("record", 0, 14, "20");
     assert_int_equal(sweep.record_max, 1);
     assert_true(sweep.alone);
     assert_int_equal(world.said_count, 1);
     scene_exchange();
     scene_exchange();
-    expect_said("record", 2, 2, "{3}");
+    expect_said("record", 2, 3, "{3}");
     assert_false(sweep.alone);
     assert_int_equal(report.totals.removed, 3);
 }
@@ -140,7 +140,7 @@ test_an_answer_that_does_not_add_up(void **state)
     world.miscounted = 0;
     world.jobs[0].recorded = "already";
     scene_exchange();
-    expect_said("record", 1, 2, "{1,2}");
+    expect_said("record", 1, 3, "{1,2}");
     assert_int_equal(report.totals.removed, 1);
     assert_int_equal(report.totals.absent, 1);
     assert_int_equal(report.unrecorded, 0);
@@ -160,9 +160,9 @@ test_answers_that_never_add_up(void **state)
         scene_exchange();
     }
     assert_int_equal(times_said("record"), 4);
-    expect_said("record", 1, 2, "{1,2}");
-    expect_said("record", 2, 2, "{1}");
-    expect_said("record", 3, 2, "{2}");
+    expect_said("record", 1, 3, "{1,2}");
+    expect_said("record", 2, 3, "{1}");
+    expect_said("record", 3, 3, "{2}");
     assert_int_equal(report.unrecorded, 2);
     assert_int_equal(report.totals.removed + report.totals.retried, 0);
     assert_true(logged("error: not recorded: job=1 reason=\"by ID\" error=\"database: record: of 1 "

@@ -447,7 +447,7 @@ refuse_results(int exchange, struct err *err)
         const struct said *at = &world.said[i];
 
         if (at->exchange == exchange && strcmp(at->name, "record") == 0 &&
-            strstr(at->values[1], "1") != NULL) {
+            strstr(at->values[2], "1") != NULL) {
             (void)err_set(err, ERR_DB, "database: refused");
             return DB_BROKEN;
         }
