@@ -564,7 +564,7 @@ PQsendQueryParams(PGconn *conn, const char *command, int nParams, const Oid *par
     (void)resultFormat;
     FUZZ_CHECK(fake.count < FAKE_STEPS_MAX, "many statements");
     if (strpbrk(fake_find(command)->columns, "ad") != NULL) {
-        const char *list = paramValues[strcmp(command, SQL_RECORD) == 0          ? 2
+        const char *list = paramValues[strcmp(command, SQL_RECORD) == 0        ? 2
                                        : fake_find(command)->columns[0] == 'a' ? 1
                                                                                : 0];
 
