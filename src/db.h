@@ -35,14 +35,14 @@ void db_arg_bool(struct db_args *args, bool value);
 /* Takes the text of an array begun with db_array_begin(). */
 void db_arg_array(struct db_args *args, struct buf *array);
 
-/* Builds a PostgreSQL array literal: begin, then elements, then db_arg_array(). Nulls at its end
- * are left out: the server need not read them, and where several arrays are unnested it fills up
- * the shorter ones.
- */
+/* Builds a PostgreSQL array literal: begin, then elements, then db_arg_array(). */
 void db_array_begin(struct buf *array);
 void db_array_text(struct buf *array, const char *value); /* NULL: a null element */
 void db_array_int(struct buf *array, int64_t value);
 void db_array_int_or_null(struct buf *array, int64_t value, bool known);
+/* Leaves out the nulls at its end: where several arrays are unnested, the shorter ones are filled
+ * up. */
+void db_array_trim(struct buf *array);
 
 /* What a connection string, or else the environment and libpq's defaults, say of a keyword ("host",
  * "port", "dbname", "user"); NULL where neither does, or where conninfo is none. mem_free() it. */

@@ -45,9 +45,6 @@ db_arg_bool(struct db_args *args, bool value)
 void
 db_arg_array(struct db_args *args, struct buf *array)
 {
-    while (array->length > 4 && memcmp(array->data + array->length - 4, "NULL", 4) == 0) {
-        array->length -= array->length == 5 ? 4 : 5; /* with the comma before it */
-    }
     (void)buf_add(array, "}", 1);
     db_arg_own(args, mem_strdup(buf_text(array)));
     buf_free(array);
@@ -116,5 +113,13 @@ db_array_int_or_null(struct buf *array, int64_t value, bool known)
         db_array_int(array, value);
     } else {
         db_array_text(array, NULL);
+    }
+}
+
+void
+db_array_trim(struct buf *array)
+{
+    while (array->length > 4 && memcmp(array->data + array->length - 4, "NULL", 4) == 0) {
+        array->length -= array->length == 5 ? 4 : 5; /* with the comma before it */
     }
 }

@@ -61,6 +61,7 @@ jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result
     }
     db_arg_array(args, &tokens);
     for (size_t i = 0; i < ARRAYS; i++) {
+        db_array_trim(&arrays[i]); /* most of some are null, and the server reads each */
         db_arg_array(args, &arrays[i]);
     }
     db_arg_int(args, limits->in_use_recheck_hours);

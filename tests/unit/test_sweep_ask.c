@@ -197,8 +197,8 @@ test_the_parameters_of_a_claim(void **state)
     assert_string_equal(values[10], "1");
     assert_string_equal(values[11], "t");
     assert_string_equal(values[12], "t");
-    assert_string_equal(values[13], "{77}");
-    assert_string_equal(values[14], "{9}");
+    assert_string_equal(values[13], "{77,NULL}");
+    assert_string_equal(values[14], "{9,NULL}");
     assert_int_equal(sweep.claim, 1);
 }
 
@@ -282,9 +282,9 @@ test_what_is_told_of_daemons(void **state)
     (void)strcpy(daemons[1].lane.version, "0.4.4");
     values = expect_seen(true, "{\"d\",\"e\"}");
     assert_string_equal(values[1], "{NULL,\"0.4.4\"}");
-    assert_string_equal(values[2], "{\"silent\"}");
-    assert_string_equal(values[3], "{\"no answer\"}");
-    assert_string_equal(values[4], "{\"look there\"}");
+    assert_string_equal(values[2], "{\"silent\",NULL}");
+    assert_string_equal(values[3], "{\"no answer\",NULL}");
+    assert_string_equal(values[4], "{\"look there\",NULL}");
     assert_string_equal(values[5], "{600,0}");
     assert_true(daemons[0].noted);
     assert_true(daemons[1].noted);

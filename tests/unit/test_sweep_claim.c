@@ -309,7 +309,7 @@ test_a_confirmation_of_several(void **state)
     world.jobs[1].changed = true;
     (void)strcpy(jobs[1]->image_id, ID_B);
     scene_exchange();
-    expect_said("confirm", 0, 4, "{NULL,\"" ID_B "\"}");
+    expect_said("confirm", 0, 4, "{NULL,\"" ID_B "\",NULL}");
     expect_said("confirm", 0, 5, "4");
     expect_said("confirm", 0, 6, "f");
     expect_said("confirm", 0, 7, "t");

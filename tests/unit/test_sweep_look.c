@@ -59,10 +59,10 @@ test_a_look_at_nothing(void **state)
     assert_null(daemons[0].looks);
     nothing_due();
     scene_exchange();
-    expect_said("observed", 0, 4, "{}");
-    expect_said("observed", 0, 5, "{}");
-    expect_said("observed", 0, 6, "{}");
-    expect_said("observed", 0, 7, "{}");
+    expect_said("observed", 0, 4, "{NULL}");
+    expect_said("observed", 0, 5, "{NULL}");
+    expect_said("observed", 0, 6, "{NULL}");
+    expect_said("observed", 0, 7, "{NULL}");
 }
 
 /* The size is Docker's only where it speaks of that image; what the container was made from counts
@@ -79,7 +79,7 @@ test_a_look_without_a_size(void **state)
     nothing_due();
     scene_exchange();
     expect_said("observed", 0, 5, "{\"" ID_A "\"}");
-    expect_said("observed", 0, 6, "{}");
+    expect_said("observed", 0, 6, "{NULL}");
 }
 
 static void
