@@ -11,9 +11,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* For the rest of a transaction: one plan of a kept statement serves all its executions. Else the
- * server makes one for each of the first five, which in most runs are all. */
-#define DB_PLAN_ONCE "select pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)"
+/* For the rest of a transaction: nothing is compiled (JIT). The server compiles what it expects to
+ * be dear, as a claim is where a million jobs are due, each time that it is executed: a tenth of a
+ * second for a claim that takes a hundredth. */
+#define DB_NOT_COMPILED "select pg_catalog.set_config('jit', 'off', true)"
+
+/* And one plan of a kept statement serves all its executions. Else the server makes one for each of
+ * the first five, which in most runs are all. */
+#define DB_PLAN_ONCE \
+    DB_NOT_COMPILED ", pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)"
 
 /* No step waits for this result. */
 #define DB_NO_STEP DB_STEPS_MAX
@@ -26,14 +32,13 @@ struct db {
     bool failed;
     bool between; /* the NULL that ends a step's results has to be read yet */
 
-    /* Whose result comes when. A statement that is to be kept has one more, before its own, and so
-     * has the first kept one, for DB_PLAN_ONCE. */
+    /* Whose result comes when. A statement that is to be kept has one more, before its own, and the
+     * first one comes of how all are to be planned. */
     unsigned char expected[DB_STEPS_MAX + DB_KEPT_MAX + 1];
     size_t expected_count;
     size_t done;
 
     struct db_kept kept;
-    bool plans_once; /* the exchange under way has DB_PLAN_ONCE */
 
     int64_t sent_at;
     PGresult *results[DB_STEPS_MAX];
@@ -181,22 +186,23 @@ db_keep(struct db *db, int64_t backend, const char *name)
     (void)snprintf(db->kept.name, sizeof db->kept.name, "%s", name);
 }
 
-/* What goes before a statement that is kept: how it is planned, and, where it is new, its text. */
+/* How the statements are to be planned, where that matters. */
 static bool
-db_send_kept(struct db *db, const char *name, const char *sql, bool is_new)
+db_send_planning(struct db *db, const struct db_step *steps, size_t count)
 {
-    bool sent = true;
+    bool cheap = true;
+    bool again = false;
 
-    if (!db->plans_once) {
-        db->plans_once = true;
-        sent = PQsendQueryParams(db->conn, DB_PLAN_ONCE, 0, NULL, NULL, NULL, NULL, 0) == 1;
-        db->expected[db->expected_count++] = DB_NO_STEP;
+    for (size_t i = 0; i < count; i++) {
+        cheap = cheap && steps[i].cheap;
+        again = again || steps[i].again;
     }
-    if (is_new) {
-        sent = sent && PQsendPrepare(db->conn, name, sql, 0, NULL) == 1;
-        db->expected[db->expected_count++] = DB_NO_STEP;
+    if (cheap) {
+        return true;
     }
-    return sent;
+    db->expected[db->expected_count++] = DB_NO_STEP;
+    return PQsendQueryParams(db->conn, again && db->kept.allowed ? DB_PLAN_ONCE : DB_NOT_COMPILED,
+                             0, NULL, NULL, NULL, NULL, 0) == 1;
 }
 
 static bool
@@ -208,8 +214,12 @@ db_send_step(struct db *db, const struct db_step *step, size_t index)
     char name[DB_KEPT_NAME_SIZE];
     bool is_new;
     bool kept = step->again && db_kept_find(&db->kept, step->sql, name, &is_new);
-    bool sent = !kept || db_send_kept(db, name, step->sql, is_new);
+    bool sent = true;
 
+    if (kept && is_new) {
+        sent = PQsendPrepare(db->conn, name, step->sql, 0, NULL) == 1;
+        db->expected[db->expected_count++] = DB_NO_STEP;
+    }
     db->expected[db->expected_count++] = (unsigned char)index;
     return sent &&
            (kept ? PQsendQueryPrepared(db->conn, name, count, values, NULL, NULL, 0)
@@ -227,9 +237,11 @@ db_send(struct db *db, const struct db_step *steps, size_t count, struct err *er
     db->done = 0;
     db->failed = false;
     db->between = false;
-    db->plans_once = false;
     db_kept_begin(&db->kept);
     db->sent_at = clock_boot_ms();
+    if (!db_send_planning(db, steps, count)) {
+        db_lose(db);
+    }
     for (size_t i = 0; i < count; i++) {
         PQclear(db->results[i]);
         db->results[i] = NULL;

@@ -13,7 +13,7 @@
 -- from it, and $15 bigint[] its number (null: none yet). Only what comes behind it is looked at: else,
 -- while an old snapshot is held elsewhere, each claim would step over all that the run has done before.
 --
--- Result, one row per kind, in no order:
+-- Result, in no order:
 --   job      a claimed job. hold: why it must not go on, delay_s: look again after so many seconds
 --            (null: in_use_recheck_hours)
 --   ended    a job that was due and became final instead, with its state
@@ -117,18 +117,14 @@ ended as (
                              else j.last_error end
      where j.ctid = any (array(select p.place from picked p where p.ends))
     returning j.id, j.daemon, j.state
-),
-held as materialized (
-    select f.id, f.reason, f.delay_s
-      from harpsweep.held(array(select c.id from claimed c), '{}', $11::int, $12::bool, $13::bool) f
 )
 select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref, c.image_id, c.choice,
        -- extract() would be a numeric, which takes ten times as long for each job.
        (date_part('epoch', c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
        c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s, null::bigint as due_at_us
   from claimed c
-       -- Not joined with all at once: the planner would expect a reason for each of them.
-       left join lateral (select f.reason, f.delay_s from held f where f.id = c.id limit 1) h on true
+       left join harpsweep.held(array(select f.id from claimed f), '{}', $11::int, $12::bool, $13::bool) h
+              on h.id = c.id
 union all
 select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null, null, null
   from ended e

@@ -28,8 +28,8 @@ with result as materialized (
                 place)
      -- Whoever holds one of the rows is waited for, but not until the program gives up: the server would not notice
      -- that nobody waits any more, and each further attempt would wait behind that one, in a session of its own.
-     where (select case when current_setting('lock_timeout') = '0' then set_config('lock_timeout', '10s', true)
-                        else 'somebody else said' end) is not null
+     where (select case when current_setting('lock_timeout') = '0'
+                        then set_config('lock_timeout', '10s', true) is not null else true end)
 ),
 -- A deploy that runs beside a delete began after the last look at Nextcloud's tables.
 beside as materialized (
@@ -57,7 +57,7 @@ gone as (
                                              format('a deploy of app %s began on this engine while the image was '
                                                     'being deleted: if it failed, deploy it again', r.beside)) end
       from (select s.token, s.id, s.attempt, s.final, s.http_status, s.bytes, s.reason, s.duration_ms,
-                   -- No join: the planner would expect a deploy beside each of them.
+                   -- Not joined: the planner would expect a deploy beside each of them, and there is nearly none.
                    (select b.appid from beside b where b.id = s.id limit 1) as beside
               from result s
              where s.gone) r

@@ -258,20 +258,41 @@ class TestKeptStatements:
         token = one(connection, "select token from harpsweep.run")
         assert len(names) > 1 and set(names) == {f"{token}_0"}
 
-    def test_one_plan_serves_all(self, program, connection):
-        """By itself the server makes one plan for each of the first five. What is not repeated is planned as ever."""
+    @staticmethod
+    def modes(program, connection):
+        """How the statements of a run were planned: those that are repeated change jobs, the last one adds the run."""
         connection.execute("""
-            create table public.modes (of text, mode text);
+            create table public.modes (of text, mode text, jit text);
             create function public.note() returns trigger language plpgsql security definer as $$ begin
-                insert into public.modes values (tg_table_name, current_setting('plan_cache_mode'));
+                insert into public.modes values (tg_table_name, current_setting('plan_cache_mode'), current_setting('jit'));
                 return null;
             end $$;
             create trigger note after insert on harpsweep.run for each statement execute function public.note()""")
         schedule(connection)
         connection.execute("create trigger note after update on harpsweep.job for each statement execute function public.note()")
         assert program("run").code == 0
-        modes = set(connection.execute("select * from public.modes").fetchall())
-        assert modes == {("job", "force_generic_plan"), ("run", "auto")}
+        return set(connection.execute("select * from public.modes").fetchall())
+
+    def test_one_plan_serves_all(self, program, connection):
+        """By itself the server makes one plan for each of the first five. What is not repeated is planned as ever."""
+        assert self.modes(program, connection) == {("job", "force_generic_plan", "off"), ("run", "auto", "off")}
+
+    def test_nothing_is_compiled_behind_a_pooler_either(self, program, cluster, connection, database):
+        """Where a million jobs are due, PostgreSQL expects each claim to be worth it: it took ten times as long."""
+        with PgBouncer(cluster, pool_size=1) as bouncer:
+            program.sections["database"]["conninfo"] = bouncer.conninfo(database.name, "cron_user")
+            assert self.modes(program, connection) == {("job", "auto", "off"), ("run", "auto", "off")}
+
+    @pytest.mark.parametrize("command", ["status", "list", "plan", "report --output=/dev/null"])
+    def test_nor_is_what_people_ask(self, program, cluster, connection, database, logged, command):
+        program(*command.split(), code=None)
+        assert self.executed(cluster, connection, database, r"select pg_catalog.set_config\('jit', 'off', true\)")
+
+    def test_a_run_that_finds_nothing_says_nothing_of_it(self, program, cluster, connection, logged):
+        for _ in range(2):  # the second one has an alarm to go by
+            before = len(cluster.log())
+            assert program("run").code == 0
+        assert "set_config" not in cluster.log()[before:]
 
     def test_a_pooler_between(self, program, cluster, harp, connection, database, logged):
         schedule(connection)
