@@ -106,7 +106,6 @@ struct sweep_daemon {
     bool noted;       /* its stop stands in the database */
     int held;         /* jobs claimed and without a result */
     int asked;        /* jobs asked for in the claim under way */
-    bool planned;     /* that claim fixed the grace of new ones */
     int64_t after_us; /* the last job that was claimed: when it was due, and its number */
     int64_t after_id; /* 0: all are looked at */
     int64_t mean_ms;  /* of a job's requests together; 0: none was measured */

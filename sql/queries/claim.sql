@@ -13,7 +13,7 @@
 -- from it, and $15 bigint[] its number (null: none yet). Only what comes behind it is looked at: else,
 -- while an old snapshot is held elsewhere, each claim would step over all that the run has done before.
 --
--- Result, in no order:
+-- Result, one row per kind:
 --   job      a claimed job. hold: why it must not go on, delay_s: look again after so many seconds
 --            (null: in_use_recheck_hours)
 --   ended    a job that was due and became final instead, with its state
@@ -100,7 +100,7 @@ claimed as (
            claimed_at = now()
      where j.ctid = any (array(select p.place from picked p where not p.ends))
     returning j.id, j.daemon, j.appid, j.image_ref, j.image_id, j.choice, j.orphaned_at,
-              j.attempts, j.protocol, j.host, j.docker_socket_port
+              j.attempts, j.not_before, j.protocol, j.host, j.docker_socket_port
 ),
 -- Without a token: a result that comes after all is told that it is too late.
 ended as (
@@ -118,27 +118,33 @@ ended as (
      where j.ctid = any (array(select p.place from picked p where p.ends))
     returning j.id, j.daemon, j.state
 )
-select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref, c.image_id, c.choice,
-       -- extract() would be a numeric, which takes ten times as long for each job.
-       (date_part('epoch', c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
-       c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s, null::bigint as due_at_us
-  from claimed c
-       left join harpsweep.held(array(select f.id from claimed f), '{}', $11::int, $12::bool, $13::bool) h
-              on h.id = c.id
-union all
-select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null, null, null
-  from ended e
-union all
-select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null, null, null
-  from planned p
- group by p.daemon
-union all
-select 'upto', u.daemon, u.id, u.picked, null, null, null, null, null, null, null, null, null, null, null,
-       (extract(epoch from u.due_at) * 1000000)::bigint
-  -- Two groupings, for a window or "distinct on" would sort all that was picked.
-  from (select l.daemon, l.due_at, l.picked, max(p.id) as id
-          from (select c.daemon, max(c.due_at) as due_at, count(*)::int as picked
-                  from picked c
-                 group by c.daemon) l
-               join picked p on p.daemon = l.daemon and p.due_at = l.due_at
-         group by l.daemon, l.due_at, l.picked) u
+select r.kind, r.daemon, r.number, r.attempts, r.state, r.appid, r.image_ref, r.image_id, r.choice, r.orphaned_at_ms,
+       r.protocol, r.host, r.docker_socket_port, r.hold, r.delay_s, r.due_at_us
+  from (select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref,
+               c.image_id, c.choice,
+               -- extract() would be a numeric, which takes ten times as long for each job.
+               (date_part('epoch', c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
+               c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s,
+               null::bigint as due_at_us, c.not_before
+          from claimed c
+               left join harpsweep.held(array(select f.id from claimed f), '{}', $11::int, $12::bool, $13::bool) h
+                      on h.id = c.id
+        union all
+        select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null,
+               null, null, null
+          from ended e
+        union all
+        select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null,
+               null, null, null
+          from planned p group by p.daemon
+        union all
+        select 'upto', u.daemon, u.id, u.picked, null, null, null, null, null, null, null, null, null, null, null,
+               (extract(epoch from u.due_at) * 1000000)::bigint, null
+          -- Two groupings, for a window or "distinct on" would sort all that was picked.
+          from (select l.daemon, l.due_at, l.picked, max(p.id) as id
+                  from (select c.daemon, max(c.due_at) as due_at, count(*)::int as picked
+                          from picked c group by c.daemon) l
+                       join picked p on p.daemon = l.daemon and p.due_at = l.due_at
+                 group by l.daemon, l.due_at, l.picked) u) r
+ -- Planned behind upto: it means that the run begins anew.
+ order by r.not_before, r.kind desc, r.number
