@@ -228,6 +228,14 @@ def waiting(connection):
     return one(connection, "select count(*) from pg_stat_activity where usename = 'cron_user' and wait_event_type = 'Lock'")
 
 
+def expect_all_removed(scene, run, state):
+    """The run met that error, and in the end nothing is missing and nothing was asked for twice."""
+    _, err = run.communicate(timeout=30)
+    assert (run.returncode, f"SQLSTATE {state}" in err) == (0, True), err
+    assert states(scene) == {"removed": 5}
+    assert scene.asked() == ALL_ASKED
+
+
 @pytest.mark.parametrize("setting,state", [("statement_timeout = '100ms'", "57014"), ("lock_timeout = '100ms'", "55P03")])
 def test_somebody_holds_the_row_of_a_result(scene, scene_database, setting, state):
     scene.harp.fault(kind="remove", ref="app:0", delay=1, effect=True)  # the lock must be there before the answer
@@ -239,11 +247,8 @@ def test_somebody_holds_the_row_of_a_result(scene, scene_database, setting, stat
         wait_for(lambda: waiting(scene.connection))
         time.sleep(0.15)
         holder.rollback()
-        _, err = run.communicate(timeout=30)
+        expect_all_removed(scene, run, state)
     holder.close()
-    assert (run.returncode, f"SQLSTATE {state}" in err) == (0, True), err
-    assert states(scene) == {"removed": 5}
-    assert scene.asked() == ALL_ASKED
 
 
 def test_somebody_holds_the_row_of_a_result_for_long(scene, scene_database):
@@ -258,10 +263,7 @@ def test_somebody_holds_the_row_of_a_result_for_long(scene, scene_database):
         wait_for(lambda: waiting(scene.connection))
         assert one(scene.connection, "select count(*) from pg_stat_activity where application_name = 'harpsweep'") == 1
         holder.rollback()
-        _, err = run.communicate(timeout=30)
-    assert (run.returncode, "SQLSTATE 55P03" in err) == (0, True), err
-    assert states(scene) == {"removed": 5}
-    assert scene.asked() == ALL_ASKED
+        expect_all_removed(scene, run, "55P03")
 
 
 def test_the_other_results_do_not_wait_for_a_row_that_somebody_holds(scene, scene_database):
@@ -275,10 +277,7 @@ def test_the_other_results_do_not_wait_for_a_row_that_somebody_holds(scene, scen
         wait_for(lambda: states(scene) == {"removed": 4, "claimed": 1}, 20)
         assert run.poll() is None
         holder.rollback()
-        _, err = run.communicate(timeout=30)
-    assert (run.returncode, "SQLSTATE 55P03" in err) == (0, True), err
-    assert states(scene) == {"removed": 5}
-    assert scene.asked() == ALL_ASKED
+        expect_all_removed(scene, run, "55P03")
 
 
 def test_a_deadlock(scene, scene_database):
@@ -301,10 +300,7 @@ def test_a_deadlock(scene, scene_database):
         assert wanted
         holder.execute("select from harpsweep.job where image_ref = %s for update", [wanted.pop()])
         holder.rollback()
-        _, err = run.communicate(timeout=30)
-    assert (run.returncode, "SQLSTATE 40P01" in err) == (0, True), err
-    assert states(scene) == {"removed": 5}
-    assert scene.asked() == ALL_ASKED
+        expect_all_removed(scene, run, "40P01")
 
 
 # Ways in which there is no connection: what is done to the server, what the settings say, the exit code, words.
