@@ -163,6 +163,8 @@ COMPILE = $(CC) -std=c11 -pthread -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=
 	$(INIH_VERSION:%=-DHARPSWEEP_INIH_VERSION='"%"') -Isrc -Ibuild -fPIE $(WARNINGS) $(WERROR) \
 	$(OPTIMIZE_$(VARIANT)) $(LIBRARY_FLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) -pthread $(OPTIMIZE_$(VARIANT)) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+# Of what libraries may ask the program for: see src/main.c.
+LINK_PROGRAM = $(LINK) -Wl,--export-dynamic-symbol=_gnutls_global_init_skip
 # libcurl is loaded when there is something to ask (see src/http_loader.c); the others are linked.
 LIBS   := $(shell pkg-config --libs $(filter-out libcurl,$(LIBRARIES)) 2>/dev/null) -ldl
 CURL_SONAME := $(shell readelf -d "$$(pkg-config --variable=libdir libcurl)/libcurl.so" 2>/dev/null | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
@@ -188,7 +190,7 @@ bin/harpsweep: build/release/harpsweep
 
 $(B)/harpsweep: $(OBJECTS)
 	@echo "  link $@"
-	$(Q)$(LINK) -o $@ $^ $(LIBS)
+	$(Q)$(LINK_PROGRAM) -o $@ $^ $(LIBS)
 
 # The same with libcurl itself in place of its loader: never run, for whoever asks which libcurl it needs.
 $(B)/linked-with-libcurl: $(filter-out $(B)/src/http_loader.o,$(OBJECTS))
@@ -297,7 +299,7 @@ TORTURE_WRAPS = $(shell sed -n 's/^TORTURE_WRAP.[^,]*, \([A-Za-z_]*\).*/\1/p' $(
 
 $(B)/harpsweep-torture: $(OBJECTS) $(TORTURE:%.c=$(B)/%.o)
 	@echo "  link $@"
-	$(Q)$(LINK) $(TORTURE_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+	$(Q)$(LINK_PROGRAM) $(TORTURE_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
 
 # Its malloc() is there before the sanitizers are.
 $(B)/tests/torture/torture_memory.o: private OPTIMIZE_$(VARIANT) := -O1 -g
