@@ -1,5 +1,6 @@
 /* What is recorded of a job: what is sent, and whether the answer accounts for it. */
 #include "jobs.h"
+#include "mem.h"
 #include "queries.h"
 
 #include <inttypes.h>
@@ -26,16 +27,39 @@ jobs_action_name(enum jobs_action action)
     return "release";
 }
 
+/* The claims of results, each named once: a token is ten times as long as its place. */
+struct jobs_claims {
+    struct buf tokens;
+    uint32_t *numbers;
+    int count;
+};
+
+/* Place of a claim's token, from 1. The latest claims have the most results. */
+static int
+jobs_claim_place(struct jobs_claims *claims, const struct jobs_run *run, uint32_t number)
+{
+    int place = claims->count;
+
+    while (place > 0 && claims->numbers[place - 1] != number) {
+        place--;
+    }
+    if (place == 0) {
+        jobs_array_token(&claims->tokens, run, number);
+        claims->numbers[claims->count++] = number;
+        place = claims->count;
+    }
+    return place;
+}
+
 const char *
 jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result *const *results,
             size_t count, const struct jobs_limits *limits)
 {
     enum { CLAIM, ID, ATTEMPT, ACTION, STATE, STATUS, BYTES, REASON, DURATION, DELAY, ARRAYS };
-    struct buf tokens;
+    struct jobs_claims claims = {.numbers = mem_alloc(count, sizeof *claims.numbers)};
     struct buf arrays[ARRAYS];
-    int claims = 0;
 
-    db_array_begin(&tokens);
+    db_array_begin(&claims.tokens);
     for (size_t i = 0; i < ARRAYS; i++) {
         db_array_begin(&arrays[i]);
     }
@@ -43,12 +67,7 @@ jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result
         const struct jobs_result *result = results[i];
         bool done = result->action == JOBS_DONE;
 
-        /* A claim's results come one after the other, or nearly so. */
-        if (i == 0 || result->claim != results[i - 1]->claim) {
-            jobs_array_token(&tokens, run, result->claim);
-            claims++;
-        }
-        db_array_int(&arrays[CLAIM], claims);
+        db_array_int(&arrays[CLAIM], jobs_claim_place(&claims, run, result->claim));
         db_array_int(&arrays[ID], result->id);
         db_array_int(&arrays[ATTEMPT], result->attempt);
         db_array_text(&arrays[ACTION], jobs_action_name(result->action));
@@ -59,7 +78,8 @@ jobs_record(struct db_args *args, const struct jobs_run *run, struct jobs_result
         db_array_int(&arrays[DURATION], result->duration_ms);
         db_array_int_or_null(&arrays[DELAY], result->min_delay_s, result->min_delay_s != 0);
     }
-    db_arg_array(args, &tokens);
+    db_arg_array(args, &claims.tokens);
+    mem_free(claims.numbers);
     for (size_t i = 0; i < ARRAYS; i++) {
         db_array_trim(&arrays[i]); /* most of some are null, and the server reads each */
         db_arg_array(args, &arrays[i]);

@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "sweep_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int
@@ -198,21 +199,35 @@ sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps)
     sweep->step_confirm = index;
 }
 
+static int
+sweep_compare_numbers(const void *left, const void *right)
+{
+    const struct sweep_job *const *one = left;
+    const struct sweep_job *const *other = right;
+
+    return ((*one)->job.id > (*other)->job.id) - ((*one)->job.id < (*other)->job.id);
+}
+
+/* In the order of their numbers, in which everybody locks rows: two who want several never wait for
+ * each other. */
 void
 sweep_add_record(struct sweep *sweep, struct sweep_steps *steps)
 {
     const struct jobs_limits limits = {.in_use_recheck_hours = sweep->conf->in_use_recheck_hours,
                                        .in_use_max_rechecks = sweep->conf->in_use_max_rechecks,
                                        .max_failures = sweep->conf->max_failures};
+    struct sweep_job *jobs[SWEEP_RECORD_COUNT];
     struct jobs_result *results[SWEEP_RECORD_COUNT];
     size_t count = 0;
     int index;
 
     while (count < sweep->record_max && sweep->results.count > 0) {
-        struct sweep_job *job = sweep_list_pop(&sweep->results);
-
-        results[count++] = &job->result;
-        sweep_list_push(&sweep->recording, job);
+        jobs[count++] = sweep_list_pop(&sweep->results);
+    }
+    qsort(jobs, count, sizeof jobs[0], sweep_compare_numbers);
+    for (size_t i = 0; i < count; i++) {
+        results[i] = &jobs[i]->result;
+        sweep_list_push(&sweep->recording, jobs[i]);
     }
     index = sweep_add_step(steps);
     steps->steps[index].sql =

@@ -17,8 +17,53 @@
 -- A result is not listed where all went as usual: recorded, with the final state that was sent, and no deploy
 -- beside it. So nearly none is. The first row (place 0, outcome sum) says how many results were recorded,
 -- listed or not: nobody has to take silence for success.
-with result as materialized (
-    -- gone: nothing is left to keep, whatever was asked for meanwhile.
+with patience as materialized (
+    -- Whoever holds one of the rows is waited for, but not until the program gives up: the server would not notice
+    -- that nobody waits any more, and each further attempt would wait behind that one, in a session of its own.
+    select case when current_setting('lock_timeout') = '0'
+                then set_config('lock_timeout', '10s', true) is not null else true end as set
+),
+-- A deploy that runs beside a delete began after the last look at Nextcloud's tables.
+beside as materialized (
+    select b.id, b.appid from harpsweep.deploys_beside($3::bigint[]) b
+),
+-- Nothing is left to keep, whatever was asked for meanwhile; and nearly all results are of this kind, so these come
+-- straight from the arrays: as rows of a list that is read again, each would cost a tenth of all that a job costs.
+-- Everything but the result comes from the row itself as it is when it is changed. The rows are found by
+-- their primary key, whatever the statistics say. Whether the claim is still this one stands in a case,
+-- because the planner would else expect one row to pass, and look for its result in the whole list: once
+-- per row.
+gone as (
+    update harpsweep.job j
+       set state = ($6::harpsweep.job_state[])[r.place],
+           next_at = null,
+           lost_claims = 0,
+           end_wanted = null,
+           finished_at = now(),
+           http_status = ($7::int[])[r.place],
+           bytes_freed = ($8::bigint[])[r.place],
+           duration_ms = ($10::bigint[])[r.place],
+           last_error = null,
+           hold_reason = case when r.beside is null then ($9::text[])[r.place]
+                              else concat_ws('; ', nullif(($9::text[])[r.place], ''),
+                                             format('a deploy of app %s began on this engine while the image was '
+                                                    'being deleted: if it failed, deploy it again', r.beside)) end
+      from (select n.place, ($3::bigint[])[n.place] as id,
+                   -- Not joined: the planner would expect a deploy beside each of them, and there is nearly none.
+                   case when exists (select from beside) and ($6::harpsweep.job_state[])[n.place] <> 'absent'
+                        then (select b.appid from beside b where b.id = ($3::bigint[])[n.place] limit 1) end as beside
+              from generate_series(1, cardinality($3::bigint[])) as n(place)
+             where ($6::harpsweep.job_state[])[n.place] in ('removed', 'untagged', 'absent')) r
+     where j.id = r.id
+       and j.id = any ($3::bigint[])
+       and case when j.state = 'claimed' and j.claim_token = ($1::uuid[])[($2::int[])[r.place]]
+                     and j.attempts = ($4::int[])[r.place]
+                then true else false end
+       and (select p.set from patience p)
+    returning r.place, j.id, j.state, r.beside
+),
+-- All that was sent, for the others, and for whoever has to be told. Most times it is not even made.
+result as materialized (
     select r.id, coalesce(r.final in ('removed', 'untagged', 'absent'), false) as gone,
            ($1::uuid[])[r.claim] as token, r.attempt, coalesce(r.action, 'done') as action, r.final,
            r.http_status, r.bytes, r.reason, r.duration_ms, coalesce(r.min_delay, 0) as min_delay, r.place
@@ -26,46 +71,6 @@ with result as materialized (
                   $9::text[], $10::bigint[], $11::int[]) with ordinality
            as r(claim, id, attempt, action, final, http_status, bytes, reason, duration_ms, min_delay,
                 place)
-     -- Whoever holds one of the rows is waited for, but not until the program gives up: the server would not notice
-     -- that nobody waits any more, and each further attempt would wait behind that one, in a session of its own.
-     where (select case when current_setting('lock_timeout') = '0'
-                        then set_config('lock_timeout', '10s', true) is not null else true end)
-),
--- A deploy that runs beside a delete began after the last look at Nextcloud's tables.
-beside as materialized (
-    select b.id, b.appid
-      from harpsweep.deploys_beside(
-               array(select r.id from result r where r.final in ('removed', 'untagged'))) b
-),
--- Everything but the result comes from the row itself as it is when it is changed. The rows are found by
--- their primary key, whatever the statistics say. Whether the claim is still this one stands in a case,
--- because the planner would else expect one row to pass, and look for its result in the whole list: once
--- per row.
-gone as (
-    update harpsweep.job j
-       set state = r.final,
-           next_at = null,
-           lost_claims = 0,
-           end_wanted = null,
-           finished_at = now(),
-           http_status = r.http_status,
-           bytes_freed = r.bytes,
-           duration_ms = r.duration_ms,
-           last_error = null,
-           hold_reason = case when r.beside is null then r.reason
-                              else concat_ws('; ', nullif(r.reason, ''),
-                                             format('a deploy of app %s began on this engine while the image was '
-                                                    'being deleted: if it failed, deploy it again', r.beside)) end
-      from (select s.token, s.id, s.attempt, s.final, s.http_status, s.bytes, s.reason, s.duration_ms,
-                   -- Not joined: the planner would expect a deploy beside each of them, and there is nearly none.
-                   (select b.appid from beside b where b.id = s.id limit 1) as beside
-              from result s
-             where s.gone) r
-     where j.id = r.id
-       and j.id = any ($3::bigint[])
-       and case when j.state = 'claimed' and j.claim_token = r.token and j.attempts = r.attempt
-                then true else false end
-    returning j.id, j.claim_token, j.state, r.beside
 ),
 other as (
     update harpsweep.job j
@@ -102,15 +107,18 @@ other as (
                                when r.action = 'wait' and j.rechecks + 1 >= $13::int then 'in_use'
                                else 'pending' end::harpsweep.job_state as state) n)
       from result r
-     where not r.gone
+     where (cardinality($6::harpsweep.job_state[]) = cardinality($3::bigint[])
+            and $6::harpsweep.job_state[] <@ '{removed,untagged,absent}') is not true
+       and (select p.set from patience p)
+       and not r.gone
        and j.id = r.id
        and j.id = any (array(select s.id from result s where not s.gone))
        and case when j.state = 'claimed' and j.claim_token = r.token and j.attempts = r.attempt
                 then true else false end
-    returning j.id, j.claim_token, j.state, null::text as beside
+    returning r.place, j.id, j.state, null::text as beside
 ),
 recorded as (
-    select id, claim_token, state, beside from gone union all select id, claim_token, state, beside from other
+    select place, id, state, beside from gone union all select place, id, state, beside from other
 )
 select 0 as place,
        (select count(*) from gone) + (select count(*) from other) as number,
@@ -121,7 +129,7 @@ union all
 select r.place,
        r.id,
        -- A claim that was taken away may stand here beside the same run's next one.
-       case when d.claim_token = r.token then 'recorded'
+       case when d.place = r.place then 'recorded'
             when j.claim_token = r.token and j.attempts = r.attempt and j.state <> 'claimed'
                 then 'already'
             else 'late' end,
@@ -140,5 +148,5 @@ select r.place,
               for share) j on true
  -- Where as many rows became final as there are results, none has to be looked for.
  where (select count(*) from gone g where g.beside is null) < cardinality($3::bigint[])
-   and (d.claim_token = r.token and d.state = r.final and d.beside is null) is not true
+   and (d.place = r.place and d.state = r.final and d.beside is null) is not true
  order by place

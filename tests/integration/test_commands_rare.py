@@ -77,6 +77,11 @@ def no_libcurl(request, tmp_path):
     return {"LD_LIBRARY_PATH": str(folder)}
 
 
+def test_a_tls_library_that_nobody_uses_is_not_prepared(program):
+    """GnuTLS, where libpq brings it: it would tell of itself, as it does in psql."""
+    assert program("--version", GNUTLS_DEBUG_LEVEL="9").err == ""
+
+
 def test_without_libcurl(program, connection, harp, no_libcurl):
     """Nothing is claimed for good, and what needs no libcurl works."""
     number = schedule(connection, DAEMON, image="a:1", choice="now")

@@ -286,7 +286,7 @@ class TestRecord:
         rows_only.execute("update harpsweep.job set claim_token = %s, attempts = 2 where id = %s", [OTHER, number])
         found = recorded(rows_only, [TOKEN, OTHER], [number] * 2, [1, 2], actions, finals, [200] * 2, [None] * 2,
                         ["first", "second"], [3] * 2, [0] * 2, 24, 7, 20)
-        assert [row[:2] for row in found] == [(number, "late"), (number, "recorded")] and found[1][2] == state
+        assert [row[:3] for row in found] == [(number, "late", state), (number, "recorded", state)]
         assert job(rows_only, number)["state"] == state
 
     def test_each_of_many_gets_its_own(self, rows_only, number):

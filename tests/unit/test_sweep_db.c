@@ -74,6 +74,24 @@ test_when_results_are_recorded(void **state)
     assert_true(is_recorded(false));
 }
 
+/* Rows are locked in the order of their numbers, by everybody: no two wait for each other. */
+static void
+test_results_are_recorded_in_the_order_of_their_numbers(void **state)
+{
+    static const int64_t ended[] = {4, 1, 5, 3, 2};
+
+    (void)state;
+    nothing_due();
+    for (size_t i = 0; i < sizeof ended / sizeof *ended; i++) {
+        (void)scene_result(ended[i]);
+    }
+    sweep.record_max = 3; /* which ones is decided by who waits longest */
+    assert_true(is_recorded(true));
+    expect_said("record", 0, 3, "{1,4,5}");
+    assert_true(is_recorded(true));
+    expect_said("record", 1, 3, "{2,3}");
+}
+
 /* The results are one fewer than are enough, and then one more than that. */
 static void
 expect_enough(size_t enough, size_t most, bool along)
@@ -652,6 +670,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(test_when_results_are_recorded),
+        SCENE_TEST(test_results_are_recorded_in_the_order_of_their_numbers),
         SCENE_TEST(test_results_go_along),
         SCENE_TEST(test_many_results_are_recorded_at_once),
         SCENE_TEST(test_the_last_results),
