@@ -71,7 +71,7 @@ picked as materialized (
     -- ends: it is not tried once more. keep() or cancel() was told "maybe too late" and no result came,
     -- or the runs that tried it die.
     select a.daemon, p.place, p.id, p.due_at,
-           p.end_wanted is not null or (p.state = 'claimed' and p.lost_claims + 1 >= $9::int) as ends
+           p.end_wanted is not null or (p.state = 'claimed' and p.lost_claims >= $9::int - 1) as ends
       from ask a
            cross join lateral (
                select j.ctid as place, j.id, j.due_at, j.end_wanted, j.state, j.lost_claims
@@ -88,12 +88,13 @@ picked as materialized (
                 limit a.slots
                   for update skip locked) p
 ),
--- Nothing here is a column that an index names: see the migration 3.
+-- Nothing here is a column that an index names: see the migration 3. A count that somebody set to the last number that
+-- there is stays there: it must not fail the claim, which is all jobs'.
 claimed as (
     update harpsweep.job j
        set state = 'claimed',
            next_at = now() + $8::bigint * interval '1 millisecond',
-           attempts = j.attempts + 1,
+           attempts = least(j.attempts::bigint + 1, 2147483647),
            lost_claims = j.lost_claims + (j.state = 'claimed')::int,
            claim_token = $6::uuid,
            claimed_by = $7::text,
@@ -107,13 +108,13 @@ ended as (
     update harpsweep.job j
        set state = coalesce(j.end_wanted, 'failed'),
            next_at = null,
-           lost_claims = j.lost_claims + (j.end_wanted is null)::int,
+           lost_claims = least(j.lost_claims::bigint + (j.end_wanted is null)::int, 2147483647),
            claim_token = null,
            end_wanted = null,
            finished_at = now(),
            last_error = case when j.end_wanted is null
                              then format('claimed %s times in a row without a result: the runs died',
-                                         j.lost_claims + 1)
+                                         j.lost_claims::bigint + 1)
                              else j.last_error end
      where j.ctid = any (array(select p.place from picked p where p.ends))
     returning j.id, j.daemon, j.state

@@ -17,14 +17,8 @@
 -- A result is not listed where all went as usual: recorded, with the final state that was sent, and no deploy
 -- beside it. So nearly none is. The first row (place 0, outcome sum) says how many results were recorded,
 -- listed or not: nobody has to take silence for success.
-with patience as materialized (
-    -- Whoever holds one of the rows is waited for, but not until the program gives up: the server would not notice
-    -- that nobody waits any more, and each further attempt would wait behind that one, in a session of its own.
-    select case when current_setting('lock_timeout') = '0'
-                then set_config('lock_timeout', '10s', true) is not null else true end as set
-),
 -- A deploy that runs beside a delete began after the last look at Nextcloud's tables.
-beside as materialized (
+with beside as materialized (
     select b.id, b.appid from harpsweep.deploys_beside($3::bigint[]) b
 ),
 -- Nothing is left to keep, whatever was asked for meanwhile; and nearly all results are of this kind, so these come
@@ -59,10 +53,15 @@ gone as (
        and case when j.state = 'claimed' and j.claim_token = ($1::uuid[])[($2::int[])[r.place]]
                      and j.attempts = ($4::int[])[r.place]
                 then true else false end
-       and (select p.set from patience p)
+       -- Whoever holds one of the rows is waited for, but not until the program gives up: the server would not
+       -- notice that nobody waits any more, and each further attempt would wait behind that one, in a session of its
+       -- own.
+       and (select case when current_setting('lock_timeout') = '0'
+                        then set_config('lock_timeout', '10s', true) is not null else true end)
     returning r.place, j.id, j.state, r.beside
 ),
--- All that was sent, for the others, and for whoever has to be told. Most times it is not even made.
+-- All that was sent, for the others, and for whoever has to be told: not even made where as many rows became final
+-- as there are results.
 result as materialized (
     select r.id, coalesce(r.final in ('removed', 'untagged', 'absent'), false) as gone,
            ($1::uuid[])[r.claim] as token, r.attempt, coalesce(r.action, 'done') as action, r.final,
@@ -86,8 +85,8 @@ other as (
                       else case when r.action = 'hold' and r.min_delay > 0
                                 then r.min_delay * interval '1 second'
                                 else $12::int * interval '1 hour' end end) end,
-                  j.failures + (r.action in ('retry', 'fail'))::int,
-                  j.rechecks + (r.action = 'wait')::int,
+                  least(j.failures::bigint + (r.action in ('retry', 'fail'))::int, 2147483647),
+                  least(j.rechecks::bigint + (r.action = 'wait')::int, 2147483647),
                   0,
                   null::harpsweep.job_state,
                   case when n.state <> 'pending' then now() end,
@@ -103,13 +102,11 @@ other as (
              from (select case when j.end_wanted is not null then j.end_wanted
                                when r.action = 'done' then r.final
                                when r.action = 'fail' then 'failed'
-                               when r.action = 'retry' and j.failures + 1 >= $14::int then 'failed'
-                               when r.action = 'wait' and j.rechecks + 1 >= $13::int then 'in_use'
+                               when r.action = 'retry' and j.failures >= $14::int - 1 then 'failed'
+                               when r.action = 'wait' and j.rechecks >= $13::int - 1 then 'in_use'
                                else 'pending' end::harpsweep.job_state as state) n)
       from result r
-     where (cardinality($6::harpsweep.job_state[]) = cardinality($3::bigint[])
-            and $6::harpsweep.job_state[] <@ '{removed,untagged,absent}') is not true
-       and (select p.set from patience p)
+     where (select count(*) from gone) < cardinality($3::bigint[])
        and not r.gone
        and j.id = r.id
        and j.id = any (array(select s.id from result s where not s.gone))
@@ -146,7 +143,6 @@ select r.place,
               and d.id is null
             limit 1
               for share) j on true
- -- Where as many rows became final as there are results, none has to be looked for.
  where (select count(*) from gone g where g.beside is null) < cardinality($3::bigint[])
    and (d.place = r.place and d.state = r.final and d.beside is null) is not true
  order by place

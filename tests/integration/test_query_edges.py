@@ -13,6 +13,7 @@ from harness.rows import SCHEMA_VERSION, claim, expire, finish, in_thread, job, 
 
 TOKEN = str(uuid.UUID(int=7))
 OTHER = str(uuid.UUID(int=8))
+LAST = 2**31 - 1  # the last number of an int
 
 
 def claims(connection, daemons=("d",), app=None, enabled=True, after=(None, None), slots=9, most_failures=20):
@@ -165,6 +166,19 @@ class TestClaim:
         claims(rows_only)
         assert [job(rows_only, number)["lost_claims"] for number in (taken, lost)] == [0, 1]
 
+    def test_a_count_at_its_end_stops_no_other(self, rows_only):
+        """Somebody set it: it stays there, and the other jobs are claimed with this one."""
+        odd, lost, other = (pending(rows_only, f"app:{number}") for number in range(3))
+        claim(rows_only, lost)
+        expire(rows_only, lost)
+        rows_only.execute("update harpsweep.job set attempts = %(last)s, lost_claims = %(last)s where id <> %(other)s",
+                          {"last": LAST, "other": other})
+        assert {row[:4] for row in claims(rows_only) if row[0] != "upto"} == {
+            ("job", "d", odd, LAST), ("job", "d", other, 1), ("ended", "d", lost, None)}
+        assert [(job(rows_only, number)["attempts"], job(rows_only, number)["lost_claims"]) for number in (odd, lost)] == [
+            (LAST, LAST)] * 2
+        assert job(rows_only, lost)["last_error"] == f"claimed {LAST + 1} times in a row without a result: the runs died"
+
     @pytest.mark.parametrize("state", ["new", "pending"])
     def test_it_waits_for_nobody(self, rows_only, shared_database, state):
         """And goes on to the next one, whose place it gives to that."""
@@ -253,6 +267,12 @@ class TestRecord:
         assert (row["finished_at"] is None) == (row["next_at"] is not None) == (state == "pending")
         assert row["failures"] == (before if column == "failures" else 0) + (action in ("retry", "fail"))
         assert row["rechecks"] == (before if column == "rechecks" else 0) + (action == "wait")
+
+    @pytest.mark.parametrize("action,state", [("retry", "failed"), ("fail", "failed"), ("wait", "in_use")])
+    def test_a_count_at_its_end_stays_there(self, rows_only, number, action, state):
+        rows_only.execute("update harpsweep.job set failures = %(last)s, rechecks = %(last)s", {"last": LAST})
+        assert record(rows_only, number, action, reason="why") == [(number, "recorded", state, None)]
+        assert (job(rows_only, number)["failures"], job(rows_only, number)["rechecks"]) == (LAST, LAST)
 
     @pytest.mark.parametrize("action", ["wait", "hold", "release"])
     def test_an_error_stays_the_last_one(self, rows_only, number, action):
