@@ -199,13 +199,18 @@ sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps)
     sweep->step_confirm = index;
 }
 
+struct sweep_numbered {
+    int64_t number;
+    struct sweep_job *job;
+};
+
 static int
 sweep_compare_numbers(const void *left, const void *right)
 {
-    const struct sweep_job *const *one = left;
-    const struct sweep_job *const *other = right;
+    const struct sweep_numbered *one = left;
+    const struct sweep_numbered *other = right;
 
-    return ((*one)->job.id > (*other)->job.id) - ((*one)->job.id < (*other)->job.id);
+    return (one->number > other->number) - (one->number < other->number);
 }
 
 /* In the order of their numbers, in which everybody locks rows: two who want several never wait for
@@ -216,18 +221,20 @@ sweep_add_record(struct sweep *sweep, struct sweep_steps *steps)
     const struct jobs_limits limits = {.in_use_recheck_hours = sweep->conf->in_use_recheck_hours,
                                        .in_use_max_rechecks = sweep->conf->in_use_max_rechecks,
                                        .max_failures = sweep->conf->max_failures};
-    struct sweep_job *jobs[SWEEP_RECORD_COUNT];
+    struct sweep_numbered jobs[SWEEP_RECORD_COUNT] = {{0}};
     struct jobs_result *results[SWEEP_RECORD_COUNT];
     size_t count = 0;
     int index;
 
     while (count < sweep->record_max && sweep->results.count > 0) {
-        jobs[count++] = sweep_list_pop(&sweep->results);
+        struct sweep_job *job = sweep_list_pop(&sweep->results);
+
+        jobs[count++] = (struct sweep_numbered){.number = job->job.id, .job = job};
     }
     qsort(jobs, count, sizeof jobs[0], sweep_compare_numbers);
     for (size_t i = 0; i < count; i++) {
-        results[i] = &jobs[i]->result;
-        sweep_list_push(&sweep->recording, jobs[i]);
+        results[i] = &jobs[i].job->result;
+        sweep_list_push(&sweep->recording, jobs[i].job);
     }
     index = sweep_add_step(steps);
     steps->steps[index].sql =
