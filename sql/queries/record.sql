@@ -17,7 +17,8 @@
 -- A result is not listed where all went as usual: recorded, with the final state that was sent, and no deploy
 -- beside it. So nearly none is. The first row (place 0, outcome sum) says how many results were recorded,
 -- listed or not: nobody has to take silence for success.
--- A deploy that runs beside a delete began after the last look at Nextcloud's tables.
+-- A deploy that runs beside a delete began after the last look at Nextcloud's tables. Asked where a result says that
+-- an image is gone, and then for the jobs of all results: only those of a deleted one are looked for in the answer.
 with beside as materialized (
     select b.id, b.appid from harpsweep.deploys_beside($3::bigint[]) b
 ),
