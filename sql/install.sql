@@ -18,7 +18,7 @@
 \encoding UTF8
 
 -- The newest migration that these files know. A new one: its file, its block below, this number.
-\set latest 7
+\set latest 8
 
 begin;
 set local client_min_messages = warning;
@@ -94,6 +94,11 @@ select :installed < 7 as missing \gset
 \if :missing
 \ir migrations/007_dates.sql
 insert into harpsweep.migration (version, name) values (7, '007_dates');
+\endif
+select :installed < 8 as missing \gset
+\if :missing
+\ir migrations/008_alarm_for_apps.sql
+insert into harpsweep.migration (version, name) values (8, '008_alarm_for_apps');
 \endif
 
 -- Whether Nextcloud's tables are watched: as asked for now, else as before.

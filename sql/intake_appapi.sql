@@ -98,7 +98,7 @@ declare
     -- A deploy_config is whatever PHP wrote: an empty list where an object was meant, a number as a
     -- string. Nothing of it may raise, for the triggers read it as well.
     --
-    -- Every run asks for changed_apps(), in a backend of its own that has planned nothing before: each function
+    -- A run asks for changed_apps() first, in a backend of its own that has planned nothing before: each function
     -- with a plan of its own, each subquery and each operator costs it more than all the rows. So the small
     -- functions here have no search_path of their own, which lets the planner write them into the statement that
     -- calls them; that one is always a function that has one.
@@ -364,6 +364,13 @@ begin
     where i.superseded_at is null
       and (n.schema_name, n.table_prefix)
           <> (current_setting('harpsweep.nextcloud_schema'), current_setting('harpsweep.prefix'));
+    insert into harpsweep.alarm (rings_at)
+    select now()
+    where exists (select from harpsweep.alarm)
+      and not exists (
+        select from harpsweep.nextcloud as n
+        where (n.schema_name, n.table_prefix)
+              = (current_setting('harpsweep.nextcloud_schema'), current_setting('harpsweep.prefix')));
     insert into harpsweep.nextcloud (schema_name, table_prefix)
     values (current_setting('harpsweep.nextcloud_schema'), current_setting('harpsweep.prefix'))
     on conflict (one) do update set schema_name = excluded.schema_name, table_prefix = excluded.table_prefix;

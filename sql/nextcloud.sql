@@ -23,6 +23,7 @@ begin
             left(note_intake_error.subject, 200))
     on conflict (source, code, left(message, 200)) do update set
         times = e.times + 1, last_at = clock_timestamp(), context = excluded.context, subject = excluded.subject;
+    insert into harpsweep.alarm (rings_at) values (now()); -- what the trigger missed, the next run sees by comparing
 exception when query_canceled or assert_failure or others then
     -- Nothing is left to write to but the server's log.
     raise log 'harpsweep: % of %: % (SQLSTATE %); and it could not be noted: % (SQLSTATE %)',
@@ -31,7 +32,7 @@ exception when query_canceled or assert_failure or others then
 end
 $$;
 comment on function harpsweep.note_intake_error(text, text, text, text, text) is
-    'Counts a failure of a trigger in harpsweep.intake_error, or, where that fails too, tells the server''s log. Never raises. Used by the triggers.';
+    'Counts a failure of a trigger in harpsweep.intake_error and sets the alarm, or, where that fails too, tells the server''s log. Never raises. Used by the triggers.';
 
 create or replace function harpsweep.exapp_gone(appid text, daemon text, fingerprint text, at timestamptz)
 returns void
@@ -89,11 +90,15 @@ declare
     subject text;
 begin
     if tg_op = 'UPDATE' then
-        -- By far the most frequent: AppAPI counts the percents of a pull. Only the end of a deploy matters.
-        if (new.status ->> 'deploy') = '100' and (old.status ->> 'deploy') is distinct from '100' then
+        -- By far the most frequent: AppAPI counts the percents of a pull. Only the end of a deploy matters, or that
+        -- of another one that was not seen to begin.
+        if (new.status ->> 'deploy') = '100'
+           and (old.status ->> 'deploy', old.status ->> 'deploy_start_time')
+               is distinct from ('100', new.status ->> 'deploy_start_time') then
             update harpsweep.exapp_image as i
             set deployed_at = clock_timestamp()
             where i.appid = new.appid and i.superseded_at is null;
+            insert into harpsweep.alarm (rings_at) values (now());
         end if;
     else
         perform harpsweep.exapp_gone(
@@ -117,7 +122,7 @@ exception when query_canceled or assert_failure or others then
 end
 $$;
 comment on function harpsweep.on_exapp() is
-    'Trigger on AppAPI''s table of apps: a deploy that ended is noted, an app that was removed makes a job. Never raises, and waits for no lock longer than 200 ms; what fails is in harpsweep.intake_error.';
+    'Trigger on AppAPI''s table of apps: a deploy that ended is noted and sets the alarm, an app that was removed makes a job. Never raises, and waits for no lock longer than 200 ms; what fails is in harpsweep.intake_error.';
 
 create or replace function harpsweep.freeze_endpoint(
     daemon text, protocol text, host text, docker_socket_port int, flush boolean)
@@ -171,6 +176,8 @@ begin
            is distinct from (after.protocol, after.host, after.docker_socket_port) then
             perform harpsweep.freeze_endpoint(old.name, before.protocol, before.host, before.docker_socket_port, false);
         end if;
+        -- Its apps may be somewhere else now, or only now where they can be looked at.
+        insert into harpsweep.alarm (rings_at) values (now());
     else
         perform harpsweep.freeze_endpoint(old.name, before.protocol, before.host, before.docker_socket_port, true);
     end if;
@@ -191,7 +198,7 @@ exception when query_canceled or assert_failure or others then
 end
 $$;
 comment on function harpsweep.on_daemon() is
-    'Trigger on AppAPI''s table of daemons: the open jobs of one that changes or goes away remember where it was, and those of one that goes away are due at once. Never raises, and waits for no lock longer than 200 ms; what fails is in harpsweep.intake_error.';
+    'Trigger on AppAPI''s table of daemons: the open jobs of one that changes or goes away remember where it was, and those of one that goes away are due at once. Sets the alarm for what changes. Never raises, and waits for no lock longer than 200 ms; what fails is in harpsweep.intake_error.';
 
 -- AppAPI's own cleanup, where it has one: a job of class OrphanedImageCleanupJob is due at last_checked. It
 -- is deleted before it runs and never tried again; one that is deleted without having been reserved was

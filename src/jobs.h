@@ -214,19 +214,17 @@ struct jobs_daemon_seen {
 
 const char *jobs_daemon_seen(struct db_args *args, struct jobs_daemon_seen *seen);
 
-/* Whether to go on with this database. begin: at the beginning of a run, where it is also asked
- * whether there is anything to do. */
-const char *jobs_hello(struct db_args *args, bool begin);
+/* Whether to go on with this database, and whether there is anything to do. */
+const char *jobs_hello(struct db_args *args);
 
 struct jobs_hello_row {
     int64_t schema_version;
     int64_t clock_ms; /* the database's, milliseconds since 1970 */
     int64_t backend;  /* the process that answered, as pg_backend_pid() says */
-    bool alarm;       /* the jobs have to be looked at */
-    bool work;        /* there may be something to do; true where that was not asked */
+    bool alarm;       /* the jobs and Nextcloud's apps have to be looked at */
 };
 
-void jobs_read_hello(const struct db_result *result, bool begin, struct jobs_hello_row *ret_row);
+void jobs_read_hello(const struct db_result *result, struct jobs_hello_row *ret_row);
 
 /* Old final jobs, runs, observations, and failures of triggers; at most so many rows each. */
 const char *jobs_prune(struct db_args *args, int64_t history_days, int64_t max_rows);

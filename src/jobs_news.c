@@ -21,22 +21,21 @@ jobs_read_place(const struct db_result *result, int row, int column)
 }
 
 const char *
-jobs_hello(struct db_args *args, bool begin)
+jobs_hello(struct db_args *args)
 {
     args->count = 0;
-    return begin ? SQL_BEGIN : SQL_HELLO;
+    return SQL_HELLO;
 }
 
 void
-jobs_read_hello(const struct db_result *result, bool begin, struct jobs_hello_row *ret_row)
+jobs_read_hello(const struct db_result *result, struct jobs_hello_row *ret_row)
 {
-    enum { SCHEMA_VERSION, CLOCK_S, BACKEND, ALARM, NEWS };
+    enum { SCHEMA_VERSION, CLOCK_S, BACKEND, ALARM };
 
     ret_row->schema_version = db_int(result, 0, SCHEMA_VERSION);
     ret_row->clock_ms = (int64_t)(strtod(db_text(result, 0, CLOCK_S), NULL) * 1000 + 0.5);
     ret_row->backend = db_int(result, 0, BACKEND);
     ret_row->alarm = db_bool(result, 0, ALARM);
-    ret_row->work = !begin || ret_row->alarm || db_bool(result, 0, NEWS);
 }
 
 const char *

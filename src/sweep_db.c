@@ -168,8 +168,7 @@ sweep_db_send(struct sweep *sweep, bool force)
     if (sweep->hello_due) {
         sweep->step_hello = sweep_add_step(&steps);
         steps.steps[sweep->step_hello].cheap = true; /* all that most runs ask */
-        steps.steps[sweep->step_hello].sql =
-            jobs_hello(&steps.args[sweep->step_hello], sweep->begin_due);
+        steps.steps[sweep->step_hello].sql = jobs_hello(&steps.args[sweep->step_hello]);
     }
     if (!sweep->alone) {
         sweep_add_confirm(sweep, &steps);
@@ -205,8 +204,8 @@ sweep_check_hello(struct sweep *sweep, const struct db_result *result)
     struct jobs_hello_row hello;
     struct err err;
 
-    jobs_read_hello(result, sweep->begin_due, &hello);
-    sweep->hello_due = sweep->begin_due = false;
+    jobs_read_hello(result, &hello);
+    sweep->hello_ok = false;
     if (hello.schema_version != HARPSWEEP_SCHEMA_VERSION) {
         (void)err_set(&err, ERR_SCHEMA,
                       "schema harpsweep has version %" PRId64 ", this program needs version %d",
@@ -225,11 +224,12 @@ sweep_check_hello(struct sweep *sweep, const struct db_result *result)
         sweep->hello_ok = true;
         db_keep(sweep->db, hello.backend, sweep->run.token);
         sweep->alarm_rang = hello.alarm;
-        sweep->found = sweep->found || !hello.work;
-        return;
+        sweep->found = sweep->found || (sweep->begin_due && !hello.alarm);
     }
-    sweep->hello_ok = false;
-    sweep_fail(sweep, &err);
+    if (!sweep->hello_ok) {
+        sweep_fail(sweep, &err);
+    }
+    sweep->hello_due = sweep->begin_due = false;
 }
 
 static void

@@ -156,7 +156,7 @@ struct sweep {
     bool aborting;      /* no more requests */
     bool alone;         /* an exchange was refused: next time record without anything else */
     bool hello_due;     /* schema and clock have to be looked at (again) */
-    bool begin_due;     /* and whether there is anything to do: only that, first */
+    bool begin_due;     /* and at first nothing else: only an alarm makes a run ask for more */
     bool hello_ok;
     bool counted; /* what is due was counted for a watcher, or will not be */
 

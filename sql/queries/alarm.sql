@@ -1,8 +1,8 @@
--- Sets the alarm for the next run that has to look at the jobs, in place of the alarms that are set. Does nothing where
--- a job is due already: those ring then.
+-- Sets the alarm for the next run that has to look at the jobs and at Nextcloud's apps, in place of the alarms that are
+-- set. Does nothing where a job is due already, or an app has to be looked at: those ring then.
 --
--- The jobs and the alarms are seen in one snapshot, so none is forgotten: whoever makes a job due earlier and is not
--- seen here has set an alarm that is not seen, and not removed, here either.
+-- The jobs, the apps and the alarms are seen in one snapshot, so none is forgotten: whoever makes a job due earlier, or
+-- changes an app, and is not seen here has set an alarm that is not seen, and not removed, here either.
 -- Parameters: none.
 -- Result: none.
 with recursive head(daemon, due_at) as (
@@ -22,9 +22,11 @@ with recursive head(daemon, due_at) as (
                 order by j.daemon, j.due_at
                 limit 1) n
 ),
--- An hour at most: should anything ever change a job without its triggers, it is late by no more than that.
+-- An hour at most: should anything ever change a job or an app without its triggers, it is late by no more than that.
 next as materialized (
-    select least(min(h.due_at), now() + interval '1 hour') as rings_at from head h
+    select least(min(h.due_at), now() + interval '1 hour') as rings_at
+      from head h
+    having not exists (select from harpsweep.changed_apps())
 ),
 old as (
     delete from harpsweep.alarm where (select n.rings_at from next n) > now()

@@ -1,8 +1,14 @@
--- What the program has to know before it acts on what the other statements said.
+-- The first question of a run, and of whoever was connected anew: what has to be known before anything that other
+-- statements said is acted on, and whether there is anything to do at all. Most runs end with its answer, in a session
+-- that begins with it: there each name that it mentions has to be looked up, and find.sql alone takes three times as
+-- long. So it only asks whether an alarm rings, and leaves the rest to find.sql and news.sql.
+--
+-- date_part(), for its arguments have exactly its types; extract() would have all functions of that name tried. Its float8
+-- has as many digits as extra_float_digits says, a numeric has all.
 -- Parameters: none.
 -- Result: schema_version int, clock_s numeric (the database's clock, seconds since 1970, with a fraction),
--- backend int (the process that answers), alarm bool (the jobs have to be looked at).
+-- backend int (the process that answers), alarm bool (the jobs and Nextcloud's apps have to be looked at).
 select harpsweep.schema_version() as schema_version,
-       extract(epoch from clock_timestamp())::numeric as clock_s, -- of PostgreSQL 13 it is a float8, as extra_float_digits has it
+       date_part('epoch'::text, now())::numeric as clock_s,
        pg_backend_pid() as backend,
        (select coalesce(bool_or(a.rings_at <= now()), true) from harpsweep.alarm a) as alarm

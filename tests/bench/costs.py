@@ -7,7 +7,6 @@ import time
 
 import psycopg
 
-from harness.nextcloud import Nextcloud
 from harness.pgbouncer import PgBouncer
 
 from database import without_autovacuum
@@ -49,10 +48,7 @@ class Crowd:
     def __init__(self, bench, harp):
         self.bench = bench
         self.harp = harp
-        template = bench.cluster.create_database("costs_template")
-        with psycopg.connect(template, autocommit=True) as connection:
-            Nextcloud(connection).create_tables()
-        bench.cluster.install("costs_template", nextcloud="on")
+        bench.watched("costs_template")
         self.names = [f"cost{number:03}" for number in range(INSTANCES)]
         for name in self.names:
             bench.cluster.create_database(name, template="costs_template")

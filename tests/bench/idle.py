@@ -13,7 +13,7 @@ def buffers(bench):
                      " from pg_statio_all_tables where schemaname = 'harpsweep'")[0]
 
 
-def scanned(bench, query="begin"):
+def scanned(bench, query="hello"):
     """Pages of tables and indexes that a statement touches when it is executed: that of an idle run."""
     text = (ROOT / "sql" / "queries" / f"{query}.sql").read_text()
     plan = bench.ask("explain (analyze, buffers, format json) " + text)[0][0]["Plan"]
@@ -57,3 +57,10 @@ def idle(bench):
                           scanned(bench), *(f"{figure:.0f}" for figure in traces(bench, path)))
             if harp.count() != 0:
                 raise Wrong("an idle run sent a request")
+    with Harp(0) as harp:
+        conninfo = bench.watched("watched")
+        path = bench.settings({"bench": harp.url}, conninfo=conninfo)
+        bench.run(path)  # looks at all, once
+        mine, other = bench.turns(lambda: bench.run(path), lambda: measure([BUILD / "bare", conninfo]), runs=bench.runs * 6)
+        bench.say("Nextcloud's tables watched, socket", f"{median(mine, 'wall') * 1000:.1f}", f"{median(other, 'wall') * 1000:.1f}",
+                  f"{statistics.median(ratios(mine, other)):.2f}", "", "", "", "")

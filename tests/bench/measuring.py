@@ -18,6 +18,9 @@ import psycopg
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from harness.nextcloud import Nextcloud  # noqa: E402  pylint: disable=wrong-import-position
+from harness.watch import deploy_and_observe  # noqa: E402  pylint: disable=wrong-import-position
+
 BUILD = ROOT / "build" / "bench"
 FIGURES = BUILD / "figures.json"
 PROGRAM = ROOT / "bin" / "harpsweep"
@@ -121,6 +124,16 @@ class Bench:
     def done(self, count):
         self.ask(DONE.format(count=count))
         self.settle()
+
+    def watched(self, name):
+        """Another database, with Nextcloud's tables, watched, and an app as it was seen last; returns its conninfo."""
+        conninfo = self.cluster.create_database(name)
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            nextcloud = Nextcloud(connection).create_tables()
+            self.cluster.install(name, nextcloud="on")
+            nextcloud.add_daemon()
+            deploy_and_observe(nextcloud, connection, "app")
+        return conninfo
 
     def settings(self, daemons, slots=8, verify="no", conninfo=None, name="bench", more="", cleanup=""):
         """daemons: URL by name. more, cleanup: further lines of [harp] and of [cleanup]."""

@@ -92,8 +92,7 @@ def fleet(bench):
     bench.title(f"-c DIR: {count} instances, {count} databases of one cluster", "seconds", "ms each", "beside", "MB")
     folder = bench.folder / "fleet"
     folder.mkdir()
-    bench.cluster.create_database("cloud")  # one without what the other parts left behind
-    bench.cluster.install("cloud")
+    bench.watched("cloud")  # one without what the other parts left behind
     names = [f"cloud{number:04}" for number in range(count)]
     for name in names:
         bench.cluster.create_database(name, template="cloud")

@@ -86,8 +86,7 @@ static const struct fake_statement {
     const char *columns;
     bool one; /* it always has exactly one row */
 } fake_statements[] = {
-    {SQL_HELLO, "vezb", true},
-    {SQL_BEGIN, "vezyy", true},
+    {SQL_HELLO, "vezy", true},
     {SQL_LIST_JOBS, "PSTTTiTTpWwwwwPPPPtsttpppttpwtntttwpt", false},
     {SQL_JOB_EVENTS, "PWTSSPTpt", false},
     {SQL_COUNT_DUE, "TP", false},

@@ -19,6 +19,11 @@ UNHEARD = """select j.id, j.state::text, j.next_at::text from harpsweep.job j
                 and exists (select from harpsweep.alarm)
                 and not exists (select from harpsweep.alarm a where a.rings_at <= greatest(j.next_at, now()))"""
 
+# And apps that are not as they were seen, of which none tells: only where the triggers were passed by.
+UNHEARD_APPS = """select c.kind, c.appid from harpsweep.changed_apps() c
+                   where exists (select from harpsweep.alarm)
+                     and not exists (select from harpsweep.alarm a where a.rings_at <= now())"""
+
 
 # As if nothing will ever be due: from now on runs look at what an alarm tells of, and at nothing else.
 NEVER_RINGING = "delete from harpsweep.alarm; insert into harpsweep.alarm values ('infinity')"
@@ -26,6 +31,21 @@ NEVER_RINGING = "delete from harpsweep.alarm; insert into harpsweep.alarm values
 
 def never_ringing(connection):
     connection.execute(NEVER_RINGING)
+
+
+ALARMS = ("select case when rings_at = '-infinity' then 'new' when rings_at = 'infinity' then 'never'"
+       " when rings_at <= now() then 'now' else round(extract(epoch from rings_at - now()) / 60)::text end"
+       " from harpsweep.alarm order by rings_at")
+
+
+def alarms(connection):
+    """Minutes until each rings; new: a job without a grace; never: what never_ringing() left."""
+    return [text for (text,) in connection.execute(ALARMS).fetchall()]
+
+
+def an_hour_later(connection):
+    """By then a run looks without being told to."""
+    connection.execute("update harpsweep.alarm set rings_at = rings_at - interval '1 hour'")
 
 
 def one(connection, sql, *values):

@@ -17,7 +17,7 @@ from harness.cluster import Cluster  # noqa: E402  pylint: disable=wrong-import-
 from harness.matrix import Scene  # noqa: E402  pylint: disable=wrong-import-position
 from harness.nextcloud import NAMES as NEXTCLOUD_TABLES, Nextcloud  # noqa: E402  pylint: disable=wrong-import-position
 from harness.program import Program  # noqa: E402  pylint: disable=wrong-import-position
-from harness.rows import NEVER_RINGING, UNHEARD, never_ringing  # noqa: E402  pylint: disable=wrong-import-position
+from harness.rows import NEVER_RINGING, UNHEARD, UNHEARD_APPS, never_ringing  # noqa: E402  pylint: disable=wrong-import-position
 from harness.standin import Standin  # noqa: E402  pylint: disable=wrong-import-position
 
 TEMPLATE = "harpsweep_template"
@@ -88,13 +88,13 @@ def cluster():
 
 
 @contextlib.contextmanager
-def no_job_is_forgotten(connection):
-    """After a test: every open job that is left has an alarm. Not where the test broke connection or schema. Said after
-    what is done with it, so that it is not said of the next test too."""
+def nothing_is_forgotten(connection):
+    """After a test: every open job that is left has an alarm, and every app that changed. Not where the test broke
+    connection or schema. Said after what is done with it, so that it is not said of the next test too."""
     unheard = []
     if not connection.closed and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         with contextlib.suppress(psycopg.Error):
-            unheard = connection.execute(UNHEARD).fetchall()
+            unheard = connection.execute(UNHEARD).fetchall() + connection.execute(UNHEARD_APPS).fetchall()
     yield
     assert unheard == []
 
@@ -125,7 +125,7 @@ def connection(database):  # pylint: disable=redefined-outer-name
     """A superuser's connection to `database`, in autocommit mode."""
     made = database.connect()
     yield made
-    with no_job_is_forgotten(made):
+    with nothing_is_forgotten(made):
         pass
 
 
@@ -141,7 +141,7 @@ def rows_only(shared_database):  # pylint: disable=redefined-outer-name
     times as fast, for tests that change nothing but rows."""
     made = shared_database.connect()
     yield made
-    with no_job_is_forgotten(made):
+    with nothing_is_forgotten(made):
         made.execute("truncate harpsweep.job, harpsweep.run, harpsweep.daemon restart identity")
         never_ringing(made)
     made.close()
@@ -209,7 +209,7 @@ def scene(tmp_path, cluster, scene_database, worker, scene_harps, trap):  # pyli
     program = Program(tmp_path, cluster.conninfo(database.name, user=worker),  # pylint: disable=redefined-outer-name
                       scene_harps[0].url)
     yield Scene(program, connection, *scene_harps, trap.getsockname()[1])
-    with no_job_is_forgotten(connection):
+    with nothing_is_forgotten(connection):
         for table in ("job", "run", "daemon"):
             connection.execute(f"delete from harpsweep.{table}")
         never_ringing(connection)
@@ -278,7 +278,7 @@ def watched_rows(watched_shared, watched_sessions):  # pylint: disable=redefined
     for session in watched_sessions:
         session.execute("discard all")
     superuser, appapi = watched_sessions
-    with no_job_is_forgotten(superuser):
+    with nothing_is_forgotten(superuser):
         appapi.execute("set session authorization nextcloud")
         # Without the triggers, and by delete: for few rows it is many times as fast as truncate.
         superuser.execute("set session_replication_role = replica")

@@ -9,17 +9,7 @@ import threading
 import psycopg
 import pytest
 from harness.queries import execute, text_of
-from harness.rows import UNHEARD, claim, expire, finish, in_thread, job, never_ringing, one, schedule, wait_until_blocked
-
-SET = ("select case when rings_at = '-infinity' then 'new' when rings_at = 'infinity' then 'never'"
-       " when rings_at <= now() then 'now' else round(extract(epoch from rings_at - now()) / 60)::text end"
-       " from harpsweep.alarm order by rings_at")
-
-
-def alarms(connection):
-    """Minutes until each rings; new: a job without a grace; never: what never_ringing() left."""
-    return [text for (text,) in connection.execute(SET).fetchall()]
-
+from harness.rows import UNHEARD, alarms, claim, expire, finish, in_thread, job, never_ringing, one, schedule, wait_until_blocked
 
 def by_hand(connection, due="null", state="removed", image="app:1"):
     return one(

@@ -6,7 +6,7 @@ import pytest
 
 from harness.nextcloud import Nextcloud
 from harness.program import Program
-from harness.rows import job, one
+from harness.rows import an_hour_later, job, one
 from harness.story import DAEMON, Story
 
 V1, V2 = "registry.example/apps/talk:1.0", "registry.example/apps/talk:2.0"
@@ -109,6 +109,9 @@ class TestTheUsualLife:
         connection.execute("alter table oc_ex_apps disable trigger harpsweep")
         story.update("talk", V2)
         program("run")
+        assert story.jobs() == []
+        an_hour_later(connection)
+        program("run")
         assert (story.job()["event"], story.job()["image_ref"]) == ("update", V1)
 
     def test_an_app_that_was_removed_without_a_trigger(self, program, story, connection):
@@ -116,6 +119,9 @@ class TestTheUsualLife:
         program("run")
         connection.execute("alter table oc_ex_apps disable trigger harpsweep")
         story.uninstall("talk")
+        program("run")
+        assert story.jobs() == []
+        an_hour_later(connection)
         program("run")
         assert (story.job()["event"], story.job()["image_ref"]) == ("uninstall", V1)
         program("run")

@@ -149,7 +149,7 @@ def test_with_nothing_open_a_run_touches_two_pages_whatever_the_history(filled):
 
 
 def test_a_run_first_looks_at_the_alarm_and_at_no_job(filled):
-    nodes = explain(filled, "begin")
+    nodes = explain(filled, "hello")
     assert job_scans(nodes) == []
     [scan] = [node for node in nodes if node.get("Relation Name") == "alarm"]
     assert scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] <= 1

@@ -93,8 +93,8 @@ class TestRefusals:
         number = schedule(connection)
         connection.execute("create schema shifted")
         connection.execute("grant usage on schema shifted to public")
-        connection.execute("create function shifted.clock_timestamp() returns timestamptz language sql as"
-                           " $$select pg_catalog.clock_timestamp() + interval '90 s'$$")
+        connection.execute("create function shifted.now() returns timestamptz language sql as"
+                           " $$select pg_catalog.now() + interval '90 s'$$")
         program.sections["database"]["conninfo"] += " options='-c search_path=shifted,pg_catalog'"
         run = program("run", code=78)
         assert "the clocks of this host and of the database differ by " in run.err

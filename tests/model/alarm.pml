@@ -5,7 +5,8 @@
  * What is in it
  *
  * - One job, as what others can see of it: when it is due, or that it is not open. (What an alarm is for one
- *   job has nothing to do with the others: each needs one that rings by its own time.)
+ *   job has nothing to do with the others: each needs one that rings by its own time. And an app of
+ *   Nextcloud's is such a job: due at once from its change until it was looked at.)
  * - Whoever changes the job: one transaction after the other, as the row's lock has it; what it does is seen
  *   when it commits, some time later, or never. A trigger adds an alarm in that transaction where the job
  *   becomes due earlier. A run's claim takes what is due and makes it due since ever, without an alarm.

@@ -10,7 +10,6 @@ static const struct {
     const char *name;
 } world_names[] = {
     {SQL_HELLO, "hello"},
-    {SQL_BEGIN, "begin"},
     {SQL_NEWS, "news"},
     {SQL_SETTINGS, "settings"},
     {SQL_FIND, "find"},
@@ -215,24 +214,32 @@ world_rows(const char *const *cells, size_t rows, int columns)
     return db_answer(columns, (int)rows, cells);
 }
 
-static inline struct db_result *
-world_hello(bool begin)
+/* The triggers set the alarm for apps as for jobs. */
+static inline bool
+world_rings(void)
 {
-    int64_t clock_ms = clock_wall_ms() + world.apart_ms;
     bool news = false;
-    static struct cells cells;
-    char clock[32];
 
     for (size_t i = 0; i < world.news_count; i++) {
         news =
             news || strcmp(world.news[i][0], "look") == 0 || strcmp(world.news[i][0], "gone") == 0;
     }
+    return news || world.alarm || world.found_count > 0;
+}
+
+static inline struct db_result *
+world_hello(void)
+{
+    int64_t clock_ms = clock_wall_ms() + world.apart_ms;
+    static struct cells cells;
+    char clock[32];
+
     (void)snprintf(clock, sizeof clock, "%" PRId64 ".%03d", clock_ms / 1000,
                    (int)(clock_ms % 1000));
-    cells = (struct cells){.columns = begin ? 5 : 4};
-    cells_add(&cells, (const char *[]){
-                          cells_number(&cells, world.schema), cells_text(&cells, clock), "4711",
-                          world.alarm || world.found_count > 0 ? "t" : "f", news ? "t" : "f"});
+    cells = (struct cells){.columns = 4};
+    cells_add(&cells,
+              (const char *[]){cells_number(&cells, world.schema), cells_text(&cells, clock),
+                               "4711", world_rings() ? "t" : "f"});
     return cells_answer(&cells);
 }
 
@@ -262,8 +269,8 @@ world_answer(const struct said *said)
     if (world.on_answer != NULL) {
         world.on_answer(said);
     }
-    if (strcmp(name, "hello") == 0 || strcmp(name, "begin") == 0) {
-        return world_hello(name[0] == 'b');
+    if (strcmp(name, "hello") == 0) {
+        return world_hello();
     }
     if (strcmp(name, "news") == 0) {
         return world_rows(&world.news[0][0], world.news_count, 9);
