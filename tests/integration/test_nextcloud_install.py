@@ -10,7 +10,7 @@ import time
 import pytest
 from harness.cluster import REPOSITORY
 from harness.nextcloud import Nextcloud
-from harness.rows import SCHEMA_VERSION, job, one, schedule
+from harness.rows import SCHEMA_VERSION, alarms, job, never_ringing, one, schedule
 from harness.trace import schema_of, trace, triggers
 from harness.watch import REF, deploy, deploy_and_observe, jobs, rows
 
@@ -60,6 +60,17 @@ class TestOn:
         assert time.monotonic() - started < 9  # less than the lock_timeout
         other.rollback()
         assert trace(cluster, watched_database.name) == before
+
+    def test_the_next_run_looks_at_all_apps(self, cluster, nextcloud_database):
+        cluster.install(nextcloud_database.name)
+        connection = nextcloud_database.connect()
+        for wanted in (["now", "never"], ["never"]):
+            never_ringing(connection)
+            cluster.install(nextcloud_database.name, nextcloud="on")
+            assert alarms(connection) == wanted
+        cluster.run_file(nextcloud_database.name, "sql/uninstall.sql")
+        cluster.install(nextcloud_database.name, nextcloud="on")
+        assert alarms(connection) == []  # it looks as well
 
     def test_again_keeps_what_was_seen(self, cluster, watched_database):
         connection, nextcloud = watched_database.connect(), Nextcloud(watched_database.connect("nextcloud"))

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from harness.cluster import REPOSITORY, Cluster
-from harness.rows import ROLES, SCHEMA_VERSION, job, one, schedule
+from harness.rows import ROLES, SCHEMA_VERSION, alarms, job, never_ringing, one, schedule
 from harness.trace import schema_of, trace
 
 LATEST = SCHEMA_VERSION
@@ -120,6 +120,13 @@ class TestInstall:
         assert one(connection, "select count(*) from harpsweep.job") == 1
         refused = cluster.install(database.name, check=False)
         assert refused.returncode != 0 and "newer than these files" in refused.stderr
+
+    def test_the_run_after_an_upgrade_to_version_8_looks_at_all_apps(self, cluster, database, connection):
+        """Before it no trigger told of them."""
+        never_ringing(connection)
+        connection.execute("delete from harpsweep.migration where version >= 8")
+        cluster.install(database.name)
+        assert alarms(connection) == ["now", "never"]
 
     def test_every_migration_file_is_in_the_script(self):
         folder = os.path.join(REPOSITORY, "sql")
