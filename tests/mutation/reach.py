@@ -18,7 +18,7 @@ TRIGGERS = {
 WRITES = re.compile(r"(?i)\b(?:insert into|update)\s+harpsweep\.(\w+)")
 INSTALLS = re.compile(r"harpsweep\.install|preflight|uninstall")
 # They prepare what they ask, which no log shows.
-QUERIES_TESTS = tuple(f"tests/integration/test_{name}.py" for name in ("queries", "query_edges", "nextcloud_edges", "history"))
+QUERIES_TESTS = tuple(f"tests/integration/test_{name}.py" for name in ("alarm", "alarm_apps", "queries", "query_edges", "nextcloud_edges", "history"))
 
 
 class Reach:
