@@ -517,6 +517,27 @@ test_another_schema(void **state)
     }
 }
 
+/* That no alarm rings ends a run that asked nothing else yet, and none that was only connected
+ * anew. */
+static void
+test_no_alarm_rings(void **state)
+{
+    (void)state;
+    nothing_due();
+    for (int begins = 0; begins <= 1; begins++) {
+        for (int rings = 0; rings <= 1; rings++) {
+            sweep.hello_due = sweep.alone = true;
+            sweep.begin_due = begins == 1;
+            sweep.found = false;
+            world.alarm = rings == 1;
+            scene_exchange();
+            assert_int_equal(sweep.found, begins == 1 && rings == 0);
+            assert_int_equal(sweep.alarm_rang, rings == 1);
+            assert_false(sweep.begin_due);
+        }
+    }
+}
+
 /* The answer takes its time, which makes no clock wrong. */
 static void
 test_clocks_that_differ(void **state)
@@ -691,6 +712,7 @@ main(void)
         SCENE_TEST(test_a_silent_database),
         SCENE_TEST(test_no_second_connection),
         SCENE_TEST(test_another_schema),
+        SCENE_TEST(test_no_alarm_rings),
         SCENE_TEST(test_clocks_that_differ),
         SCENE_TEST(test_the_last_words),
         SCENE_TEST(test_the_last_word),
