@@ -89,28 +89,29 @@ declare
     context text;
     subject text;
 begin
-    if tg_op = 'UPDATE' then
-        -- By far the most frequent: AppAPI counts the percents of a pull. Only the end of a deploy matters, or that
-        -- of another one that was not seen to begin.
-        if (new.status ->> 'deploy') = '100'
-           and (old.status ->> 'deploy', old.status ->> 'deploy_start_time')
-               is distinct from ('100', new.status ->> 'deploy_start_time') then
-            update harpsweep.exapp_image as i
-            set deployed_at = clock_timestamp()
-            where i.appid = new.appid and i.superseded_at is null;
-            insert into harpsweep.alarm (rings_at) values (now());
-        end if;
-    else
+    if tg_op = 'DELETE' then
         perform harpsweep.exapp_gone(
             old.appid, old.daemon_config_name,
             harpsweep.fingerprint(old.id, old.created_time, harpsweep.readable(old.status)), clock_timestamp());
+    -- By far the most frequent: AppAPI counts the percents of a pull. Only the end of a deploy matters, or that of
+    -- another one that was not seen to begin.
+    elsif (new.status ->> 'deploy') = '100'
+          and (tg_op = 'INSERT'
+               or (old.status ->> 'deploy', old.status ->> 'deploy_start_time')
+                  is distinct from ('100', new.status ->> 'deploy_start_time')) then
+        if tg_op = 'UPDATE' then -- a new row is a restored one, and so is what was seen of it
+            update harpsweep.exapp_image as i
+            set deployed_at = clock_timestamp()
+            where i.appid = new.appid and i.superseded_at is null;
+        end if;
+        insert into harpsweep.alarm (rings_at) values (now());
     end if;
     return null;
 exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
         begin
-            subject := old.appid;
+            subject := case when tg_op = 'INSERT' then new.appid else old.appid end;
         exception when query_canceled or assert_failure or others then
             null; -- the column has another name now
         end;
@@ -169,24 +170,28 @@ declare
     before  record;
     after   record;
 begin
-    select * into before from harpsweep.endpoint_from(old.protocol, old.host, old.deploy_config);
+    if tg_op <> 'INSERT' then
+        select * into before from harpsweep.endpoint_from(old.protocol, old.host, old.deploy_config);
+    end if;
+    if tg_op = 'DELETE' then
+        perform harpsweep.freeze_endpoint(old.name, before.protocol, before.host, before.docker_socket_port, true);
+        return null;
+    end if;
     if tg_op = 'UPDATE' then
         select * into after from harpsweep.endpoint_from(new.protocol, new.host, new.deploy_config);
         if (before.protocol, before.host, before.docker_socket_port)
            is distinct from (after.protocol, after.host, after.docker_socket_port) then
             perform harpsweep.freeze_endpoint(old.name, before.protocol, before.host, before.docker_socket_port, false);
         end if;
-        -- Its apps may be somewhere else now, or only now where they can be looked at.
-        insert into harpsweep.alarm (rings_at) values (now());
-    else
-        perform harpsweep.freeze_endpoint(old.name, before.protocol, before.host, before.docker_socket_port, true);
     end if;
+    -- Its apps may be somewhere else now, or only now where they can be looked at.
+    insert into harpsweep.alarm (rings_at) values (now());
     return null;
 exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
         begin
-            subject := old.name;
+            subject := case when tg_op = 'INSERT' then new.name else old.name end;
         exception when query_canceled or assert_failure or others then
             null; -- the column has another name now
         end;

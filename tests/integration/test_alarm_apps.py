@@ -6,7 +6,7 @@ what they did not see is looked for within an hour."""
 import pytest
 from harness.queries import execute
 from harness.rows import alarms, never_ringing, one
-from harness.watch import NEXT_DEPLOY, deploy, deploy_and_observe, observe, redeploy
+from harness.watch import NEXT_DEPLOY, deploy_and_observe, observe, redeploy, rows
 
 
 @pytest.fixture
@@ -39,7 +39,30 @@ def test_of_a_deploy_that_was_not_seen_to_begin(seen, nextcloud):
 
 
 def test_a_new_app(seen, nextcloud):
-    deploy(nextcloud, "other")
+    nextcloud.insert_app("other")
+    assert alarms(seen) == ["never"]
+    nextcloud.begin_deploy("other")
+    nextcloud.end_deploy("other")
+    assert alarms(seen) == ["now", "never"]
+
+
+def test_a_new_app_whose_deploy_has_ended(seen, nextcloud):
+    """As from another Nextcloud's table."""
+    nextcloud.run("insert into {ex_apps} (appid, version, name, daemon_config_name, port, secret, status, created_time)"
+                  " select 'other', version, name, daemon_config_name, 1, secret, status, created_time from {ex_apps}")
+    assert alarms(seen) == ["now", "never"]
+
+
+def test_a_new_app_that_cannot_be_read(seen, nextcloud):
+    nextcloud.run("insert into {ex_apps} (appid, version, name, port, secret, status, created_time)"
+                  " values ('other', '1', 'Other', 1, 's', %s, 0)", '{"deploy": 100, "error": "\\u0000"}')
+    assert alarms(seen) == ["now", "never"]
+    assert rows(seen, "select source, subject from harpsweep.intake_error") == [("oc_ex_apps insert", "other")]
+
+
+def test_a_new_daemon(seen, nextcloud):
+    """Its apps may have come before it."""
+    nextcloud.add_daemon("other")
     assert alarms(seen) == ["now", "never"]
 
 

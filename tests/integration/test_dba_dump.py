@@ -30,9 +30,11 @@ def tool(cluster, name, database, *arguments, user="postgres", check=True):
 
 
 def contents(connection):
-    """Every row of every table, and where the identities stand. Once: rows that come in behind triggers set an alarm again."""
+    """Every row of every table, and where the identities stand. Of alarms, whether one rings, and when others will: rows
+    that come in behind triggers set them again."""
     assert rows(connection, UNHEARD) == []
-    tables = {table: rows(connection, f"select * from (select distinct * from harpsweep.{table}) as t order by t::text") for (table,) in rows(connection, TABLES)}
+    tables = {table: rows(connection, f"select * from harpsweep.{table} as t order by t::text") for (table,) in rows(connection, TABLES)}
+    tables["alarm"] = rows(connection, "select distinct case when rings_at > now() then rings_at end from harpsweep.alarm order by 1")
     sequences = rows(connection, "select sequencename::text, last_value from pg_sequences where schemaname = 'harpsweep' order by 1")
     return tables, sequences
 

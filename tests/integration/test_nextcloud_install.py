@@ -61,6 +61,16 @@ class TestOn:
         other.rollback()
         assert trace(cluster, watched_database.name) == before
 
+    def test_a_trigger_of_before_version_8_is_made_anew(self, cluster, watched_database):
+        """They did not fire for new rows."""
+        connection, before = watched_database.connect(), trace(cluster, watched_database.name)
+        for table, function in (("oc_ex_apps", "on_exapp"), ("oc_ex_apps_daemons", "on_daemon")):
+            connection.execute(f"drop trigger harpsweep on {table}")
+            connection.execute(f"create trigger harpsweep after update or delete on {table} for each row"
+                               f" execute function harpsweep.{function}()")
+        cluster.install(watched_database.name)
+        assert trace(cluster, watched_database.name) == before
+
     def test_the_next_run_looks_at_all_apps(self, cluster, nextcloud_database):
         cluster.install(nextcloud_database.name)
         connection = nextcloud_database.connect()
