@@ -94,11 +94,10 @@ begin
             old.appid, old.daemon_config_name,
             harpsweep.fingerprint(old.id, old.created_time, harpsweep.readable(old.status)), clock_timestamp());
     -- By far the most frequent: AppAPI counts the percents of a pull. Only the end of a deploy matters, or that of
-    -- another one that was not seen to begin.
+    -- another one that was not seen to begin. Of a new row all that is old is null.
     elsif (new.status ->> 'deploy') = '100'
-          and (tg_op = 'INSERT'
-               or (old.status ->> 'deploy', old.status ->> 'deploy_start_time')
-                  is distinct from ('100', new.status ->> 'deploy_start_time')) then
+          and (old.status ->> 'deploy', old.status ->> 'deploy_start_time')
+              is distinct from ('100', new.status ->> 'deploy_start_time') then
         if tg_op = 'UPDATE' then -- a new row is a restored one, and so is what was seen of it
             update harpsweep.exapp_image as i
             set deployed_at = clock_timestamp()
@@ -111,7 +110,7 @@ exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
         begin
-            subject := case when tg_op = 'INSERT' then new.appid else old.appid end;
+            subject := coalesce(old.appid, new.appid);
         exception when query_canceled or assert_failure or others then
             null; -- the column has another name now
         end;
@@ -170,9 +169,7 @@ declare
     before  record;
     after   record;
 begin
-    if tg_op <> 'INSERT' then
-        select * into before from harpsweep.endpoint_from(old.protocol, old.host, old.deploy_config);
-    end if;
+    select * into before from harpsweep.endpoint_from(old.protocol, old.host, old.deploy_config);
     if tg_op = 'DELETE' then
         perform harpsweep.freeze_endpoint(old.name, before.protocol, before.host, before.docker_socket_port, true);
         return null;
@@ -191,7 +188,7 @@ exception when query_canceled or assert_failure or others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, context = pg_exception_context;
     begin
         begin
-            subject := case when tg_op = 'INSERT' then new.name else old.name end;
+            subject := old.name;
         exception when query_canceled or assert_failure or others then
             null; -- the column has another name now
         end;

@@ -70,6 +70,8 @@ class TestOn:
                                f" execute function harpsweep.{function}()")
         cluster.install(watched_database.name)
         assert trace(cluster, watched_database.name) == before
+        assert one(connection, "select count(*) from pg_trigger where tgname = 'harpsweep'"
+                               " and pg_get_triggerdef(oid) ~ ' AFTER INSERT OR DELETE OR UPDATE ON '") == 2
 
     def test_the_next_run_looks_at_all_apps(self, cluster, nextcloud_database):
         cluster.install(nextcloud_database.name)
