@@ -34,8 +34,8 @@ def never_ringing(connection):
 
 
 ALARMS = ("select case when rings_at = '-infinity' then 'new' when rings_at = 'infinity' then 'never'"
-       " when rings_at <= now() then 'now' else round(extract(epoch from rings_at - now()) / 60)::text end"
-       " from harpsweep.alarm order by rings_at")
+          " when rings_at <= now() then 'now' else round(extract(epoch from rings_at - now()) / 60)::text end"
+          " from harpsweep.alarm order by rings_at")
 
 
 def alarms(connection):

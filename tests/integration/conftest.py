@@ -94,7 +94,8 @@ def nothing_is_forgotten(connection):
     unheard = []
     if not connection.closed and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         with contextlib.suppress(psycopg.Error):
-            unheard = connection.execute(UNHEARD).fetchall() + connection.execute(UNHEARD_APPS).fetchall()
+            unheard += connection.execute(UNHEARD).fetchall()
+            unheard += connection.execute(UNHEARD_APPS).fetchall()
     yield
     assert unheard == []
 
