@@ -1,4 +1,4 @@
--- Part of install.sql, repeated at every installation: the triggers that write harpsweep.job_event, remove the
+-- Part of install.sql, repeated at every installation: the triggers that write harpsweep.job_log, remove the
 -- events of a job that is deleted, and set harpsweep.alarm. Triggers, because then no statement can forget it, a DBA's
 -- by hand included. One call for each statement: a run records its results by the hundred.
 
@@ -14,6 +14,13 @@ end
 $$;
 comment on function harpsweep.job_added() is 'Trigger: sets the alarm for new jobs.';
 
+create or replace function harpsweep.tells_its_result(state harpsweep.job_state, claim_token uuid, claimed_by text)
+returns boolean
+language sql immutable parallel safe
+as $$ select state in ('removed', 'untagged', 'absent') and claim_token is not null and claimed_by is not null $$;
+comment on function harpsweep.tells_its_result(harpsweep.job_state, uuid, text) is
+    'Whether the row of a job tells how it ended: a run found or made its image gone. Then the view job_event has it from there, and job_log does not. Used by a trigger.';
+
 create or replace function harpsweep.job_changed() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 -- The planner expects few rows after the conditions, and would look for each in the whole other list, or else sort both.
@@ -21,12 +28,25 @@ set enable_nestloop = off
 set enable_mergejoin = off
 as $$
 begin
-    -- A claim, which is half of all changes, is told with its result. It needs no join, and a run's first one
-    -- not the time that it takes to plan it.
+    -- Nearly all changes are of two kinds that nothing is written for: a claim is told with its result, and a result that
+    -- the image is gone by the job's row. Neither needs a join, and a run not the time that it takes to plan one.
     if not exists (select from changed as n
-                   where n.state <> 'claimed' or n.lost_claims > 0 or n.end_wanted is not null) then
+                   where n.state <> 'claimed' or n.lost_claims > 0 or n.end_wanted is not null)
+       and not exists (select from before as o where o.state not in ('new', 'pending', 'claimed')) then
         return null;
     end if;
+    if not exists (select from changed as n
+                   where not harpsweep.tells_its_result(n.state, n.claim_token, n.claimed_by))
+       and not exists (select from before as o where o.state <> 'claimed') then
+        return null;
+    end if;
+    -- What a row told until now and may tell no longer.
+    insert into harpsweep.job_log (job_id, at, what, from_state, to_state, attempt, who, http_status, detail)
+    select o.id, o.finished_at, 'result', 'claimed', o.state, o.attempts, o.claimed_by, o.http_status, o.hold_reason
+    from before as o
+    where harpsweep.tells_its_result(o.state, o.claim_token, o.claimed_by)
+      and o.state is distinct from (
+          select l.to_state from harpsweep.job_log as l where l.job_id = o.id order by l.id desc limit 1);
     -- Only for what became due earlier: where it is later, a run looks too early and sets the alarm for it. A claim,
     -- above, takes what is due, and leaves the alarm ringing that said so.
     if exists (select from changed as n where n.next_at is not null) then
@@ -37,7 +57,7 @@ begin
         where n.due_at < o.due_at or o.due_at is null
         having min(n.due_at) is not null;
     end if;
-    insert into harpsweep.job_event (job_id, what, from_state, to_state, attempt, who, http_status, detail)
+    insert into harpsweep.job_log (job_id, what, from_state, to_state, attempt, who, http_status, detail)
     select n.id,
            case
                when x.by_run and n.outcome is not null then 'result'
@@ -76,22 +96,23 @@ begin
       and (n.state <> o.state or n.choice <> o.choice or n.orphaned_at <> o.orphaned_at
            or n.lost_claims > o.lost_claims or n.end_wanted is distinct from o.end_wanted
            or n.next_at is distinct from o.next_at)
+      and not (x.by_run and harpsweep.tells_its_result(n.state, n.claim_token, n.claimed_by))
       -- While a daemon is down or a deploy goes on, each run would say the same again.
       and not (x.by_run and n.outcome is null and n.failures = o.failures and n.rechecks = o.rechecks
                and n.hold_reason is not distinct from o.hold_reason);
     return null;
 end
 $$;
-comment on function harpsweep.job_changed() is 'Trigger: writes the changes of a statement to job_event, and sets the alarm where a job became due earlier.';
+comment on function harpsweep.job_changed() is 'Trigger: writes the changes of a statement to job_log, and sets the alarm where a job became due earlier.';
 
 create or replace function harpsweep.job_deleted() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     if tg_op = 'TRUNCATE' then
-        truncate harpsweep.job_event;
+        truncate harpsweep.job_log;
     else
-        delete from harpsweep.job_event as e
+        delete from harpsweep.job_log as e
         where e.job_id = any (array(select g.id from gone as g));
     end if;
     return null;
@@ -109,7 +130,7 @@ begin
             ('job_added', 'Sets the alarm.',
              'after insert on harpsweep.job referencing new table as added'
              ' for each statement execute function harpsweep.job_added()'),
-            ('job_changed', 'Writes job_event, sets the alarm.',
+            ('job_changed', 'Writes job_log, sets the alarm.',
              'after update on harpsweep.job referencing old table as before new table as changed'
              ' for each statement execute function harpsweep.job_changed()'),
             ('job_deleted', 'Removes the events of deleted jobs.',

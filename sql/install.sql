@@ -18,7 +18,7 @@
 \encoding UTF8
 
 -- The newest migration that these files know. A new one: its file, its block below, this number.
-\set latest 8
+\set latest 10
 
 begin;
 set local client_min_messages = warning;
@@ -99,6 +99,16 @@ select :installed < 8 as missing \gset
 \if :missing
 \ir migrations/008_alarm_for_apps.sql
 insert into harpsweep.migration (version, name) values (8, '008_alarm_for_apps');
+\endif
+select :installed < 9 as missing \gset
+\if :missing
+\ir migrations/009_job_log.sql
+insert into harpsweep.migration (version, name) values (9, '009_job_log');
+\endif
+select :installed < 10 as missing \gset
+\if :missing
+\ir migrations/010_checks.sql
+insert into harpsweep.migration (version, name) values (10, '010_checks');
 \endif
 
 -- Whether Nextcloud's tables are watched: as asked for now, else as before.

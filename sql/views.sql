@@ -59,22 +59,39 @@ order by j.id desc;
 comment on view harpsweep.jobs is
     'Every job, newest first, with times that can be read. Open ones: where finished_at is null.';
 
--- Columns that are the table's own keep its words: nobody maintains the same sentence twice.
+create or replace view harpsweep.job_event as
+select l.job_id, l.id, l.at, l.what, l.from_state, l.to_state, l.attempt, l.who, l.http_status, l.detail
+from harpsweep.job_log as l
+union all
+-- What the row tells, see tells_its_result(), which this does not call: who may read a view would have to be allowed to.
+-- Until it is changed: the trigger writes it to job_log then.
+select j.id, null, j.finished_at, 'result', 'claimed', j.state, j.attempts, j.claimed_by, j.http_status, j.hold_reason
+from harpsweep.job as j
+where j.outcome in ('removed', 'untagged', 'absent') and j.claim_token is not null and j.claimed_by is not null
+  and j.state is distinct from (
+      select l.to_state from harpsweep.job_log as l where l.job_id = j.id order by l.id desc limit 1);
+
+comment on view harpsweep.job_event is
+    'What happened to each job after it was made, one row for each change of its state, choice or due time: told by the statement that makes the change, gone with the job. A claim and its result are one row; one that says the same as the one before (held or given back again) makes none.';
+
+-- Columns that are a table's own keep its words: nobody maintains the same sentence twice.
 do $$
 declare
     same record;
 begin
     for same in
-        select a.attname, col_description('harpsweep.job'::regclass, b.attnum) as words
-        from pg_attribute as a
-             join pg_attribute as b
-               on b.attrelid = 'harpsweep.job'::regclass and b.attname = a.attname
-        where a.attrelid = 'harpsweep.jobs'::regclass and a.attnum > 0
+        select v.view, a.attname, col_description(b.attrelid, b.attnum) as words
+        from (values ('harpsweep.jobs'::regclass, 'harpsweep.job'::regclass),
+                     ('harpsweep.job_event', 'harpsweep.job_log')) as v(view, base)
+             join pg_attribute as a on a.attrelid = v.view and a.attnum > 0
+             join pg_attribute as b on b.attrelid = v.base and b.attname = a.attname
     loop
-        execute format('comment on column harpsweep.jobs.%I is %L', same.attname, same.words);
+        execute format('comment on column %s.%I is %L', same.view, same.attname, same.words);
     end loop;
 end
 $$;
+comment on column harpsweep.job_event.id is
+    'Order of the events. Null for the last one of a job whose image is gone: it is told by the row of the job.';
 comment on column harpsweep.jobs.due is
     'When somebody may act on it: "in 3 h", "since 2 min", "at the next run" (which fixes its grace), "being worked on", "never" (held by hand); empty for a final job.';
 comment on column harpsweep.jobs.age is 'How long ago the image became an orphan.';

@@ -28,7 +28,7 @@ with wanted (kind, name, privilege, columns, needed_for) as (values
     ('function', 'nextcloud_settings', 'execute', null, 'run'),
     ('function', 'nextcloud_state', 'execute', null, 'commands'),
     ('table', 'intake_error', 'select', null, 'commands'),
-    ('table', 'job_event', 'select', null, 'commands'),
+    ('view', 'job_event', 'select', null, 'commands'),
     ('view', 'jobs', 'select', null, 'commands'),
     ('view', 'daemon_health', 'select', null, 'commands'),
     ('function', 'readable_span', 'execute', null, 'commands'),

@@ -70,23 +70,32 @@ picked as materialized (
     -- that it locked: the next run takes it.
     -- ends: it is not tried once more. keep() or cancel() was told "maybe too late" and no result came,
     -- or the runs that tried it die.
-    select a.daemon, p.place, p.id, p.due_at,
-           p.end_wanted is not null or (p.state = 'claimed' and p.lost_claims >= $9::int - 1) as ends
+    -- One row for each daemon, and not for each job: such a list would be read once more for each question below.
+    select a.daemon, p.tried, p.ended, p.number, p.last_at, p.last_id
       from ask a
            cross join lateral (
-               select j.ctid as place, j.id, j.due_at, j.end_wanted, j.state, j.lost_claims
-                 from harpsweep.job j
-                where j.daemon = a.daemon
-                  and (j.due_at, j.id) > (a.after_at, a.after_id)
-                  and j.due_at <= now()
-                  and j.next_at <= now()
-                  and j.not_before <= now()
-                  and j.state in ('pending', 'claimed')
-                  and ($4::bool or j.choice = 'now')
-                  and ($3::text is null or j.appid = $3::text)
-                order by j.due_at, j.id
-                limit a.slots
-                  for update skip locked) p
+               select array_agg(n.place) filter (where not n.ends) as tried,
+                      array_agg(n.place) filter (where n.ends) as ended,
+                      count(*)::int as number,
+                      -- They come in order.
+                      (array_agg(n.due_at))[count(*)] as last_at,
+                      (array_agg(n.id))[count(*)] as last_id
+                 from (select j.ctid as place, j.id, j.due_at,
+                              j.end_wanted is not null
+                              or (j.state = 'claimed' and j.lost_claims >= $9::int - 1) as ends
+                         from harpsweep.job j
+                        where j.daemon = a.daemon
+                          and (j.due_at, j.id) > (a.after_at, a.after_id)
+                          and j.due_at <= now()
+                          and j.next_at <= now()
+                          and j.not_before <= now()
+                          and j.state in ('pending', 'claimed')
+                          and ($4::bool or j.choice = 'now')
+                          and ($3::text is null or j.appid = $3::text)
+                        order by j.due_at, j.id
+                        limit a.slots
+                          for update skip locked) n) p
+     where p.number > 0
 ),
 -- Nothing here is a column that an index names: see the migration 3. A count that somebody set to the last number that
 -- there is stays there: it must not fail the claim, which is all jobs'.
@@ -99,7 +108,7 @@ claimed as (
            claim_token = $6::uuid,
            claimed_by = $7::text,
            claimed_at = now()
-     where j.ctid = any (array(select p.place from picked p where not p.ends))
+     where j.ctid = any (array(select unnest(p.tried) from picked p))
     returning j.id, j.daemon, j.appid, j.image_ref, j.image_id, j.choice, j.orphaned_at,
               j.attempts, j.not_before, j.protocol, j.host, j.docker_socket_port
 ),
@@ -116,7 +125,7 @@ ended as (
                              then format('claimed %s times in a row without a result: the runs died',
                                          j.lost_claims::bigint + 1)
                              else j.last_error end
-     where j.ctid = any (array(select p.place from picked p where p.ends))
+     where j.ctid = any (array(select unnest(p.ended) from picked p))
     returning j.id, j.daemon, j.state
 )
 select r.kind, r.daemon, r.number, r.attempts, r.state, r.appid, r.image_ref, r.image_id, r.choice, r.orphaned_at_ms,
@@ -128,7 +137,10 @@ select r.kind, r.daemon, r.number, r.attempts, r.state, r.appid, r.image_ref, r.
                c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s,
                null::bigint as due_at_us, c.not_before
           from claimed c
-               left join harpsweep.held(array(select f.id from claimed f), '{}', $11::int, $12::bool, $13::bool) h
+               -- As a column, the list lets the planner put the function into this statement where Nextcloud is not watched.
+               left join (select s.id, s.reason, s.delay_s
+                            from (select array_agg(f.id) as ids from claimed f) a
+                                 cross join lateral harpsweep.held(a.ids, '{}', $11::int, $12::bool, $13::bool) s) h
                       on h.id = c.id
         union all
         select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null,
@@ -139,13 +151,8 @@ select r.kind, r.daemon, r.number, r.attempts, r.state, r.appid, r.image_ref, r.
                null, null, null
           from planned p group by p.daemon
         union all
-        select 'upto', u.daemon, u.id, u.picked, null, null, null, null, null, null, null, null, null, null, null,
-               (extract(epoch from u.due_at) * 1000000)::bigint, null
-          -- Two groupings, for a window or "distinct on" would sort all that was picked.
-          from (select l.daemon, l.due_at, l.picked, max(p.id) as id
-                  from (select c.daemon, max(c.due_at) as due_at, count(*)::int as picked
-                          from picked c group by c.daemon) l
-                       join picked p on p.daemon = l.daemon and p.due_at = l.due_at
-                 group by l.daemon, l.due_at, l.picked) u) r
+        select 'upto', p.daemon, p.last_id, p.number, null, null, null, null, null, null, null, null, null, null, null,
+               (extract(epoch from p.last_at) * 1000000)::bigint, null
+          from picked p) r
  -- Planned behind upto: it means that the run begins anew.
  order by r.not_before, r.kind desc, r.number

@@ -61,6 +61,9 @@ gone as (
                         then set_config('lock_timeout', '10s', true) is not null else true end)
     returning r.place, j.id, j.state, r.beside
 ),
+counted as materialized (
+    select count(*) as gone, count(*) filter (where g.beside is null) as usual from gone g
+),
 -- All that was sent, for the others, and for whoever has to be told: not even made where as many rows became final
 -- as there are results.
 result as materialized (
@@ -107,7 +110,7 @@ other as (
                                when r.action = 'wait' and j.rechecks >= $13::int - 1 then 'in_use'
                                else 'pending' end::harpsweep.job_state as state) n)
       from result r
-     where (select count(*) from gone) < cardinality($3::bigint[])
+     where (select c.gone from counted c) < cardinality($3::bigint[])
        and not r.gone
        and j.id = r.id
        and j.id = any (array(select s.id from result s where not s.gone))
@@ -119,7 +122,7 @@ recorded as (
     select place, id, state, beside from gone union all select place, id, state, beside from other
 )
 select 0 as place,
-       (select count(*) from gone) + (select count(*) from other) as number,
+       (select c.gone from counted c) + (select count(*) from other) as number,
        'sum' as outcome,
        null::text as state,
        null::text as beside
@@ -144,6 +147,6 @@ select r.place,
               and d.id is null
             limit 1
               for share) j on true
- where (select count(*) from gone g where g.beside is null) < cardinality($3::bigint[])
+ where (select c.usual from counted c) < cardinality($3::bigint[])
    and (d.place = r.place and d.state = r.final and d.beside is null) is not true
  order by place

@@ -5,11 +5,10 @@ import time
 from measuring import Harp, Wrong
 
 # A job as the triggers on Nextcloud's tables write it, some days before the last of them all.
-JOBS = """insert into harpsweep.job (daemon, appid, image_ref, image_id, event, state, orphaned_at, grace_hours, not_before, next_at,
-                                     protocol, host, docker_socket_port)
+JOBS = """insert into harpsweep.job (daemon, appid, image_ref, image_id, event, orphaned_at, protocol, host, docker_socket_port)
           select 'harp_docker', 'context_chat_' || i %% 50, 'ghcr.io/nextcloud/context_chat_backend:4.' || i,
-                 'sha256:' || encode(sha256(i::text::bytea), 'hex'), 'uninstall', 'pending', now() - %(days)s::int * interval '1 day',
-                 24, now() - %(days)s::int * interval '1 day', now() - %(days)s::int * interval '1 day', 'http', 'appapi-harp:8780', 24000
+                 'sha256:' || encode(sha256(i::text::bytea), 'hex'), 'uninstall', now() - %(days)s::int * interval '1 day',
+                 'http', 'appapi-harp:8780', 24000
             from generate_series(%(first)s::int, %(last)s::int) i"""
 
 # Makes what a run has just written that old. Elsewhere nothing tells how old a job is.

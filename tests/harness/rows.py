@@ -128,3 +128,13 @@ def wait_until_blocked(connection, blocked):
     while not one(connection, "select cardinality(pg_blocking_pids(%s)) > 0", blocked.info.backend_pid):
         assert time.monotonic() < limit, "it never waited"
         time.sleep(0.01)
+
+
+def back_to(connection, version):
+    """The schema as it was at that version, as far as the migrations behind it could not be applied to it otherwise."""
+    connection.execute("drop trigger job_changed on harpsweep.job")  # install.sql makes it again
+    if version < 9:
+        connection.execute("drop view harpsweep.job_event; alter table harpsweep.job_log rename to job_event;"
+                           " alter index harpsweep.job_log_pkey rename to job_event_pkey;"
+                           " alter sequence harpsweep.job_log_id_seq rename to job_event_id_seq")
+    connection.execute("delete from harpsweep.migration where version > %s", (version,))

@@ -112,7 +112,7 @@ class TestResults:
         for _ in range(2):  # it is planned, then claimed
             execute(connection, "claim", ["harp"], [9], None, True, 24, self.TOKEN, "h:2", 120_000, 20, SCHEMA_VERSION, 0, True,
                     False, [None], [None])
-        connection.execute("delete from harpsweep.job_event")
+        connection.execute("delete from harpsweep.job_log")
         return number
 
     def record(self, connection, number, action, final=None, delay=0, reason="why"):
@@ -137,7 +137,7 @@ class TestResults:
             if attempt > 1:
                 rows_only.execute("update harpsweep.job set state = 'claimed', attempts = 1, claim_token = %s, claimed_at = now(),"
                                   " next_at = now() + interval '1 min' where id = %s", (self.TOKEN, number))
-                rows_only.execute("delete from harpsweep.job_event")
+                rows_only.execute("delete from harpsweep.job_log")
             self.record(rows_only, number, action, reason=reason)
             told += words(rows_only, number)
         assert told == ["held", "held", "in use", "in use", "retry", "retry"]
@@ -159,7 +159,7 @@ class TestResults:
         number = self.claimed(rows_only)
         rows_only.execute("update harpsweep.job set not_before = now() - interval '1 h', next_at = now() - interval '1 s',"
                           " lost_claims = %s, hold_reason = 'before', http_status = 500", (lost,))
-        rows_only.execute("delete from harpsweep.job_event")
+        rows_only.execute("delete from harpsweep.job_log")
         execute(rows_only, "claim", ["harp"], [9], None, True, 24, self.TOKEN, "h:3", 120_000, 20, SCHEMA_VERSION, 0, True,
                 False, [None], [None])
         [event] = events(rows_only, number)
@@ -181,6 +181,136 @@ class TestResults:
         rows_only.execute("update harpsweep.job set state = 'pending', hold_reason = 'r' || id")
         assert rows_only.execute("select job_id, what, detail from harpsweep.job_event order by 1").fetchall() == [
             (number, "held", f"r{number}") for number in numbers]
+
+
+class TestWhatTheRowTells:
+    """That the image is gone, with which nearly all jobs end, is not written a second time."""
+
+    RESULT = ("result", "claimed", "removed", 1, "h:1", 200, "why")
+
+    def removed(self, connection, image="app:1"):
+        number = schedule(connection, image)
+        claim(connection, number)
+        finish(connection, number, "removed", http_status=200, hold_reason="why")
+        return number
+
+    def written(self, connection):
+        return [row[0] for row in connection.execute("select what from harpsweep.job_log order by id").fetchall()]
+
+    @pytest.mark.parametrize("state,written", [
+        ("removed", []), ("untagged", []), ("absent", []), ("failed", ["result"]), ("in_use", ["result"]), ("unsupported", ["result"]),
+        ("kept", ["result"]), ("cancelled", ["result"])])
+    def test_of_which_states(self, rows_only, state, written):
+        number = schedule(rows_only)
+        claim(rows_only, number)
+        finish(rows_only, number, state, http_status=200, hold_reason="why")
+        assert events(rows_only, number) == [("result", "claimed", state, 1, "h:1", 200, "why")]
+        assert self.written(rows_only) == written
+
+    def test_it_comes_last(self, program, harp, connection):
+        harp.add_image("app:1")
+        harp.fault(kind="remove", times=1, status=500, body='{"message":"Docker is busy"}', content_type="application/json")
+        number = schedule(connection)
+        program("run")
+        connection.execute("select harpsweep.make_due(%s)", (number,))
+        program("run")
+        assert words(connection, number) == ["retry", "made due", "result"]
+        assert self.written(connection) == ["retry", "made due"]
+        assert [event["what"] for event in program("show", "--json", number).json[0]["events"]] == ["retry", "made due", "result"]
+
+    def test_what_is_changed_afterwards(self, rows_only):
+        """The event stays what it was."""
+        number = self.removed(rows_only)
+        at = one(rows_only, "select at from harpsweep.job_event")
+        for change in ("hold_reason = 'other', http_status = 1", "finished_at = now()", "attempts = 7", "claimed_by = null",
+                       "state = 'absent'"):
+            rows_only.execute(f"update harpsweep.job set {change}")
+            assert events(rows_only, number)[0] == self.RESULT
+            assert one(rows_only, "select min(at) from harpsweep.job_event") == at
+        assert self.written(rows_only).count("result") == 1
+
+    @pytest.mark.parametrize("state", ["pending", "claimed"])
+    def test_opened_again_by_hand(self, rows_only, state):
+        number = self.removed(rows_only)
+        rows_only.execute("update harpsweep.job set state = %s, next_at = now(), finished_at = null", (state,))
+        assert events(rows_only, number)[0] == self.RESULT
+        if state == "pending":
+            claim(rows_only, number)
+            finish(rows_only, number, "removed", http_status=404, hold_reason="again")
+            assert words(rows_only, number) == ["result", "reopened", "result"]
+            assert events(rows_only, number)[-1] == ("result", "claimed", "removed", 2, "h:1", 404, "again")
+            assert self.written(rows_only) == ["result", "reopened"]
+
+    def test_removed_by_hand(self, rows_only):
+        """Of a job that a run had before and gave back: its token is still there."""
+        number = schedule(rows_only)
+        claim(rows_only, number)
+        rows_only.execute("update harpsweep.job set state = 'pending', next_at = now(), hold_reason = 'busy'")
+        finish(rows_only, number, "removed")
+        assert words(rows_only, number) == ["given back", "ended"] == self.written(rows_only)
+        assert events(rows_only, number)[1][4] == "postgres"
+
+    @pytest.mark.parametrize("change,what,who", [
+        ("claim_token = null", "ended", "postgres"), ("claimed_by = null", "result", "h:1"), ("attempts = 5", "result", "h:1")])
+    def test_of_a_claimed_one_by_hand(self, rows_only, change, what, who):
+        number = schedule(rows_only)
+        claim(rows_only, number)
+        rows_only.execute(f"update harpsweep.job set state = 'removed', next_at = null, finished_at = now(), {change}")
+        [event] = events(rows_only, number)
+        assert (event[0], event[4]) == (what, who)
+
+    def test_several_kinds_in_one_statement(self, rows_only):
+        gone, failed, by_hand, claimed = (schedule(rows_only, image=f"app:{n}") for n in range(4))
+        for number in (gone, failed, by_hand):
+            claim(rows_only, number)
+        rows_only.execute("update harpsweep.job set state = 'pending', next_at = now() where id = %s", (by_hand,))
+        rows_only.execute("delete from harpsweep.job_log")
+        rows_only.execute(
+            """update harpsweep.job
+                  set state = (case id when %(failed)s then 'failed' when %(claimed)s then 'claimed' else 'removed' end)::harpsweep.job_state,
+                      next_at = case id when %(claimed)s then now() end, claimed_at = now(),
+                      finished_at = case when id <> %(claimed)s then now() end,
+                      claim_token = coalesce(claim_token, gen_random_uuid())""", {"failed": failed, "claimed": claimed})
+        assert rows_only.execute("select job_id, what from harpsweep.job_event order by 1").fetchall() == [
+            (gone, "result"), (failed, "result"), (by_hand, "ended")]
+        assert self.written(rows_only) == ["result", "ended"]
+
+    def test_a_job_by_hand_beside_one_of_a_run(self, rows_only):
+        gone, by_hand = (schedule(rows_only, image=f"app:{n}") for n in range(2))
+        for number in (gone, by_hand):
+            claim(rows_only, number)
+        rows_only.execute("update harpsweep.job set state = 'pending', next_at = now() where id = %s", (by_hand,))
+        rows_only.execute("delete from harpsweep.job_log")
+        rows_only.execute("update harpsweep.job set state = 'removed', next_at = null, finished_at = now()")
+        assert rows_only.execute("select job_id, what from harpsweep.job_event order by 1").fetchall() == [
+            (gone, "result"), (by_hand, "ended")]
+
+    def test_a_result_that_is_written_is_told_once(self, rows_only):
+        """As they all were in a schema of before."""
+        number = self.removed(rows_only)
+        rows_only.execute(
+            "insert into harpsweep.job_log (job_id, at, what, from_state, to_state, attempt, who, http_status, detail)"
+            " select job_id, at, what, from_state, to_state, attempt, who, http_status, detail from harpsweep.job_event")
+        assert events(rows_only, number) == [self.RESULT]
+        rows_only.execute("update harpsweep.job set hold_reason = 'other'")
+        assert events(rows_only, number) == [self.RESULT]
+
+    def test_one_that_no_run_worked_on_tells_nothing(self, rows_only):
+        rows_only.execute("insert into harpsweep.job (daemon, appid, image_ref, state, next_at, finished_at)"
+                          " values ('d', 'a', 'i', 'absent', null, now())")
+        assert one(rows_only, "select count(*) from harpsweep.job_event") == 0
+
+    @pytest.mark.parametrize("condition,index", [
+        ("at > now() - interval '1 minute'", "job_prunable"), ("job_id = 7", "job_pkey"), ("job_id = any ('{7,8}')", "job_pkey")])
+    def test_the_history_is_not_read_for_a_part_of_it(self, rows_only, condition, index):
+        rows_only.execute(
+            "insert into harpsweep.job (daemon, appid, image_ref, state, not_before, next_at, finished_at, claim_token, claimed_by)"
+            " select 'd', 'a', 'i', 'removed', now() - interval '1 d', null, now() - i * interval '1 s', gen_random_uuid(), 'h:1'"
+            "   from generate_series(1, 20000) i; analyze harpsweep.job")
+        plan = "\n".join(row[0] for row in rows_only.execute(f"explain select * from harpsweep.job_event where {condition}").fetchall())
+        assert index in plan and "Seq Scan on job j" not in plan
+        assert len(rows_only.execute(f"select * from harpsweep.job_event where {condition}").fetchall()) == (
+            {"job_prunable": 59, "job_pkey": 1 if "=" in condition and "any" not in condition else 2}[index])
 
 
 class TestPeople:
@@ -236,7 +366,7 @@ class TestPeople:
         claim(rows_only, number)
         rows_only.execute("update harpsweep.job set state = 'pending', not_before = now() - interval '2 h', choice = 'grace',"
                           " next_at = now() + interval '1 h', http_status = 500, hold_reason = 'busy' where id = %s", (number,))
-        rows_only.execute("delete from harpsweep.job_event")
+        rows_only.execute("delete from harpsweep.job_log")
         rows_only.execute(f"update harpsweep.job set {change} where id = %s", (number,))
         attempt = 5 if "attempts" in change else 1
         assert events(rows_only, number) == [
@@ -259,7 +389,7 @@ class TestPeople:
         number = schedule(rows_only)
         claim(rows_only, number)
         rows_only.execute(f"update harpsweep.job set choice = 'grace', http_status = 404, hold_reason = 'why' where id = {number}")
-        rows_only.execute("delete from harpsweep.job_event")
+        rows_only.execute("delete from harpsweep.job_log")
         rows_only.execute(f"update harpsweep.job set {change} where id = {number}")
         [event] = events(rows_only, number)
         assert event[:6] == expected[:6] and event[6].startswith(expected[6])
@@ -268,7 +398,7 @@ class TestPeople:
         """Nor is one of a row whose claims were lost before, nor a wish that is taken back while it works."""
         number = schedule(rows_only)
         rows_only.execute("update harpsweep.job set lost_claims = 1")
-        rows_only.execute("delete from harpsweep.job_event")
+        rows_only.execute("delete from harpsweep.job_log")
         claim(rows_only, number)
         assert events(rows_only, number) == []
         rows_only.execute("update harpsweep.job set lost_claims = 0, end_wanted = 'kept'")
@@ -284,7 +414,7 @@ class TestPeople:
         if wished:
             rows_only.execute("select harpsweep.cancel(%s, 'why')", (number,))
         rows_only.execute("update harpsweep.job set next_at = now() - interval '1 s'")
-        rows_only.execute("delete from harpsweep.job_event")
+        rows_only.execute("delete from harpsweep.job_log")
         rows_only.execute("select harpsweep.cancel(%s, 'why')", (number,))
         assert events(rows_only, number) == [("ended", "claimed", "cancelled", 1, "postgres", None, "why")]
 
@@ -394,8 +524,8 @@ class TestTheirEnd:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("statement", [
-    "insert into harpsweep.job_event (job_id, what, from_state, to_state, attempt, who) values (1, 'x', 'new', 'new', 0, 'x')",
-    "update harpsweep.job_event set who = 'somebody else'", "delete from harpsweep.job_event", "truncate harpsweep.job_event",
+    "insert into harpsweep.job_log (job_id, what, from_state, to_state, attempt, who) values (1, 'x', 'new', 'new', 0, 'x')",
+    "update harpsweep.job_log set who = 'somebody else'", "delete from harpsweep.job_log", "truncate harpsweep.job_log",
     "select harpsweep.job_changed()", "select harpsweep.job_deleted()"])
 def test_nobody_may_write_them(rows_only, role, statement):
     rows_only.execute(f"set role {role}")

@@ -188,15 +188,10 @@ def columns_of(connection, relation):
     return sorted(name for name, in rows)
 
 
-@pytest.mark.parametrize("view", ["jobs", "daemon_health", "daily"])
+@pytest.mark.parametrize("view", ["jobs", "job_event", "daemon_health", "daily"])
 def test_the_columns_of_a_view(rows_only, view):
     text = parts(SCHEMA_PAGE, "Sh")[f"THE VIEW harpsweep.{view}"]
     assert column_names(text) == columns_of(rows_only, f"harpsweep.{view}")
-
-
-def test_the_columns_of_the_history(rows_only):
-    text = parts(SCHEMA_PAGE, "Sh")["THE TABLE harpsweep.job_event"]
-    assert column_names(text) == columns_of(rows_only, "harpsweep.job_event")
 
 
 def test_every_view_has_a_section(rows_only):

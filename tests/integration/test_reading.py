@@ -184,7 +184,7 @@ def test_story_of_a_job_that_waits(program, connection):
                last_error = 'Docker is busy', http_status = 500 where id = %s""",
         (number,),
     )
-    connection.execute("delete from harpsweep.job_event")  # of what was done by hand just now
+    connection.execute("delete from harpsweep.job_log")  # of what was done by hand just now
     text = program("show", number).out
     assert "attempts     3, 2 failed (of at most 20), 1 found it in use (of at most 7)" in text
     assert "last error   Docker is busy" in text and "HTTP status 500" in text
@@ -212,7 +212,7 @@ def test_story_tells_of_appapis_own_job(program, connection):
 def test_story_of_an_event_of_a_later_schema(program, connection):
     number = schedule(connection, DAEMON, "app", "app:1", choice="now")
     connection.execute(
-        "insert into harpsweep.job_event (job_id, what, from_state, to_state, attempt, who, detail)"
+        "insert into harpsweep.job_log (job_id, what, from_state, to_state, attempt, who, detail)"
         " values (%s, 'frozen', 'pending', 'pending', 0, 'dba', 'until spring')", (number,))
     assert "dba changed it: until spring" in [words for _, words in story(program("show", number).out)]
 

@@ -311,7 +311,8 @@ class TestKeptStatements:
         connection.execute(
             """create function public.forget() returns trigger language plpgsql as
                $$ begin execute 'deallocate all'; return null; end $$;
-               create trigger forget after insert on harpsweep.job_event for each statement execute function public.forget()""")
+               create trigger forget after update on harpsweep.job for each row when (new.state = 'removed')
+               execute function public.forget()""")
         harp.fault(kind="remove", delay=0.3, effect=True, times=6)
         program.sections["run"]["max_parallel_per_daemon"] = 2
         done = program("run", "--json")

@@ -26,7 +26,7 @@ WRITER, WORKER, READER = "harpsweep_writer", "harpsweep_worker", "harpsweep_read
 CALLS = ("cancel", "cancel_daemon", "flush_daemon", "keep", "keep_job", "make_due", "retry", "schedule")
 ASKS = ("changed_apps", "deploys_beside", "endpoint_of", "held", "news", "nextcloud_settings", "nextcloud_state", "observed",
         "reconcile")
-VIEWS = ("daemon_health", "daily", "jobs")
+VIEWS = ("daemon_health", "daily", "job_event", "jobs")
 WRITTEN = ("attempts", "bytes_freed", "claim_token", "claimed_at", "claimed_by", "docker_socket_port", "duration_ms", "end_wanted",
            "failures", "finished_at", "grace_hours", "hold_reason", "host", "http_status", "last_error", "lost_claims", "next_at",
            "not_before", "protocol", "rechecks", "state")
@@ -35,7 +35,7 @@ MAY = {("schema", "harpsweep", role, "USAGE") for role in (WRITER, WORKER, READE
     ("function", name, role, "EXECUTE") for role in (WRITER, WORKER) for name in CALLS} | {
     ("function", name, WORKER, "EXECUTE") for name in ASKS} | {
     ("relation", name, role, "SELECT") for role in (WORKER, READER) for name in (
-        *VIEWS, "alarm", "daemon", "exapp_image", "intake_error", "job_event", "migration", "nextcloud", "run")} | {
+        *VIEWS, "alarm", "daemon", "exapp_image", "intake_error", "migration", "nextcloud", "run")} | {
     ("relation", "job", WORKER, "SELECT")} | {
     ("relation", name, WORKER, "DELETE") for name in ("alarm", "daemon", "exapp_image", "intake_error", "job", "run")} | {
     ("relation", name, WORKER, "INSERT") for name in ("alarm", "daemon", "run")} | {

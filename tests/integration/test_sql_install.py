@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from harness.cluster import REPOSITORY, Cluster
-from harness.rows import ROLES, SCHEMA_VERSION, alarms, job, never_ringing, one, schedule
+from harness.rows import ROLES, SCHEMA_VERSION, alarms, back_to, claim, finish, job, never_ringing, one, schedule
 from harness.trace import schema_of, trace
 
 LATEST = SCHEMA_VERSION
@@ -124,9 +124,26 @@ class TestInstall:
     def test_the_run_after_an_upgrade_to_version_8_looks_at_all_apps(self, cluster, database, connection):
         """Before it no trigger told of them."""
         never_ringing(connection)
-        connection.execute("delete from harpsweep.migration where version >= 8")
+        back_to(connection, 7)
         cluster.install(database.name)
         assert alarms(connection) == ["now", "never"]
+
+    def test_migration_9_keeps_the_events_that_are_there(self, cluster, database, connection):
+        number = schedule(connection, choice="now")
+        back_to(connection, 8)
+        claim(connection, number)
+        finish(connection, number, "removed")
+        connection.execute(
+            "insert into harpsweep.job_event (job_id, what, from_state, to_state, attempt, who)"
+            " values (%(id)s, 'made due', 'pending', 'pending', 0, 'x'), (%(id)s, 'result', 'claimed', 'removed', 1, 'h:1')",
+            {"id": number})
+        cluster.install(database.name)
+        assert connection.execute("select what, who from harpsweep.job_event order by id").fetchall() == [
+            ("made due", "x"), ("result", "h:1")]
+        claim(connection, schedule(connection, image="app:2", choice="now"))
+        finish(connection, number + 1, "removed")
+        assert connection.execute("select job_id, id, what from harpsweep.job_event order by job_id, id").fetchall() == [
+            (number, 1, "made due"), (number, 2, "result"), (number + 1, None, "result")]
 
     def test_every_migration_file_is_in_the_script(self):
         folder = os.path.join(REPOSITORY, "sql")
@@ -144,10 +161,10 @@ class TestInstall:
         """Such rows were there: they keep their meaning, and the rest is none of its business."""
         constraints = "select count(*) from pg_constraint where conrelid = 'harpsweep.job'::regclass and convalidated"
         before = one(connection, constraints)
+        back_to(connection, 6)
         connection.execute(
             "alter table harpsweep.job drop constraint job_orphaned_at_is_a_date,"
             " drop constraint job_not_before_is_since_1970;"
-            " delete from harpsweep.migration where version >= 7;"
             " insert into harpsweep.job (daemon, appid, image_ref, state, orphaned_at, not_before, next_at, finished_at)"
             " values ('d', 'a', 'long:ago', 'new', '-infinity', null, '-infinity', null),"
             " ('d', 'a', 'never:due', 'new', 'infinity', null, '-infinity', null),"
