@@ -186,25 +186,6 @@ db_keep(struct db *db, int64_t backend, const char *name)
     (void)snprintf(db->kept.name, sizeof db->kept.name, "%s", name);
 }
 
-/* How the statements are to be planned, where that matters. */
-static bool
-db_send_planning(struct db *db, const struct db_step *steps, size_t count)
-{
-    bool cheap = true;
-    bool again = false;
-
-    for (size_t i = 0; i < count; i++) {
-        cheap = cheap && steps[i].cheap;
-        again = again || steps[i].again;
-    }
-    if (cheap) {
-        return true;
-    }
-    db->expected[db->expected_count++] = DB_NO_STEP;
-    return PQsendQueryParams(db->conn, again && db->kept.allowed ? DB_PLAN_ONCE : DB_NOT_COMPILED,
-                             0, NULL, NULL, NULL, NULL, 0) == 1;
-}
-
 static bool
 db_send_step(struct db *db, const struct db_step *step, size_t index)
 {
@@ -224,6 +205,23 @@ db_send_step(struct db *db, const struct db_step *step, size_t index)
     return sent &&
            (kept ? PQsendQueryPrepared(db->conn, name, count, values, NULL, NULL, 0)
                  : PQsendQueryParams(db->conn, step->sql, count, NULL, values, NULL, NULL, 0)) == 1;
+}
+
+/* How the statements are to be planned, where that matters. */
+static bool
+db_send_planning(struct db *db, const struct db_step *steps, size_t count)
+{
+    struct db_step planning = {.sql = DB_NOT_COMPILED, .again = false};
+    bool cheap = true;
+
+    for (size_t i = 0; i < count; i++) {
+        cheap = cheap && steps[i].cheap;
+        planning.again = planning.again || steps[i].again;
+    }
+    if (planning.again && db->kept.allowed) {
+        planning.sql = DB_PLAN_ONCE;
+    }
+    return cheap || db_send_step(db, &planning, DB_NO_STEP);
 }
 
 bool

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Statements that are kept at the same time: a run repeats three. */
+/* Statements that are kept at the same time: a run repeats three, and how they are planned. */
 #define DB_KEPT_MAX 4
 #define DB_KEPT_NAME_SIZE 64
 

@@ -131,7 +131,7 @@ enum jobs_claim_kind {
     JOBS_CLAIMED,
     JOBS_ENDED,   /* a job that became final instead: kept, cancelled or failed */
     JOBS_PLANNED, /* number: new rows that got their grace */
-    JOBS_UPTO,    /* number: the last of the daemon's jobs above; due_at_us: when it was due */
+    JOBS_UPTO,    /* number: the last of the daemon's jobs; due_at_us: when it was due */
 };
 
 struct jobs_claim_row {

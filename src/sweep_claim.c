@@ -96,8 +96,7 @@ sweep_claim_row(struct sweep *sweep, struct sweep_daemon *daemon, struct jobs_cl
         break;
     case JOBS_PLANNED:
         sweep->report->planned += row->number;
-        daemon->asked = 0; /* some of them may be due at once, or long ago: ask again for all */
-        daemon->after_id = 0;
+        daemon->anew = true;
         break;
     case JOBS_UPTO:
         /* There may be more behind as many as were asked for; of those that were claimed there may
@@ -127,8 +126,14 @@ sweep_claimed(struct sweep *sweep, const struct db_result *result)
         }
     }
     for (size_t i = 0; i < sweep->daemon_count; i++) {
-        sweep->daemons[i].drained = sweep->daemons[i].drained || sweep->daemons[i].asked > 0;
-        sweep->daemons[i].asked = 0;
+        struct sweep_daemon *daemon = &sweep->daemons[i];
+
+        if (daemon->anew) {
+            daemon->after_id = 0;
+        }
+        daemon->drained = daemon->drained || (daemon->asked > 0 && !daemon->anew);
+        daemon->asked = 0;
+        daemon->anew = false;
     }
 }
 

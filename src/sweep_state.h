@@ -102,6 +102,7 @@ struct sweep_daemon {
     bool left_alone;     /* a wrong key was met lately, or another daemon was named */
     bool due;            /* it has, or had, due work in this run */
     bool drained;        /* a claim came back with less than was asked for */
+    bool anew;           /* new jobs got their grace: some may be due at once, or long ago */
     bool stop_told;
     bool noted;       /* its stop stands in the database */
     int held;         /* jobs claimed and without a result */

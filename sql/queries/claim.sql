@@ -13,7 +13,7 @@
 -- from it, and $15 bigint[] its number (null: none yet). Only what comes behind it is looked at: else,
 -- while an old snapshot is held elsewhere, each claim would step over all that the run has done before.
 --
--- Result, one row per kind:
+-- Result, in no order, for all jobs of a claim are begun at nearly the same time; one row per kind:
 --   job      a claimed job. hold: why it must not go on, delay_s: look again after so many seconds
 --            (null: in_use_recheck_hours)
 --   ended    a job that was due and became final instead, with its state
@@ -128,31 +128,27 @@ ended as (
      where j.ctid = any (array(select unnest(p.ended) from picked p))
     returning j.id, j.daemon, j.state
 )
-select r.kind, r.daemon, r.number, r.attempts, r.state, r.appid, r.image_ref, r.image_id, r.choice, r.orphaned_at_ms,
-       r.protocol, r.host, r.docker_socket_port, r.hold, r.delay_s, r.due_at_us
-  from (select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref,
-               c.image_id, c.choice,
-               -- extract() would be a numeric, which takes ten times as long for each job.
-               (date_part('epoch', c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
-               c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s,
-               null::bigint as due_at_us, c.not_before
-          from claimed c
-               -- As a column, the list lets the planner put the function into this statement where Nextcloud is not watched.
-               left join (select s.id, s.reason, s.delay_s
-                            from (select array_agg(f.id) as ids from claimed f) a
-                                 cross join lateral harpsweep.held(a.ids, '{}', $11::int, $12::bool, $13::bool) s) h
-                      on h.id = c.id
-        union all
-        select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null,
-               null, null, null
-          from ended e
-        union all
-        select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null,
-               null, null, null
-          from planned p group by p.daemon
-        union all
-        select 'upto', p.daemon, p.last_id, p.number, null, null, null, null, null, null, null, null, null, null, null,
-               (extract(epoch from p.last_at) * 1000000)::bigint, null
-          from picked p) r
- -- Planned behind upto: it means that the run begins anew.
- order by r.not_before, r.kind desc, r.number
+select 'job' as kind, c.daemon, c.id as number, c.attempts, null as state, c.appid, c.image_ref,
+       c.image_id, c.choice,
+       -- extract() would be a numeric, which takes ten times as long for each job.
+       (date_part('epoch', c.orphaned_at) * 1000)::bigint as orphaned_at_ms,
+       c.protocol, c.host, c.docker_socket_port, h.reason as hold, h.delay_s,
+       null::bigint as due_at_us
+  from claimed c
+       -- As a column, the list lets the planner put the function into this statement where Nextcloud is not watched.
+       left join (select s.id, s.reason, s.delay_s
+                    from (select array_agg(f.id) as ids from claimed f) a
+                         cross join lateral harpsweep.held(a.ids, '{}', $11::int, $12::bool, $13::bool) s) h
+              on h.id = c.id
+union all
+select 'ended', e.daemon, e.id, null, e.state::text, null, null, null, null, null, null, null, null, null,
+       null, null
+  from ended e
+union all
+select 'planned', p.daemon, count(*), null, null, null, null, null, null, null, null, null, null, null,
+       null, null
+  from planned p group by p.daemon
+union all
+select 'upto', p.daemon, p.last_id, p.number, null, null, null, null, null, null, null, null, null, null, null,
+       (extract(epoch from p.last_at) * 1000000)::bigint
+  from picked p
