@@ -229,6 +229,13 @@ class TestWhatTheRowTells:
             assert one(rows_only, "select min(at) from harpsweep.job_event") == at
         assert self.written(rows_only).count("result") == 1
 
+    def test_two_that_are_changed_afterwards(self, rows_only):
+        """One after the other, so that what is written of the one stands there when the other is changed."""
+        numbers = [self.removed(rows_only, f"app:{n}") for n in range(2)]
+        for number in numbers:
+            rows_only.execute("update harpsweep.job set hold_reason = 'other' where id = %s", (number,))
+        assert [events(rows_only, number) for number in numbers] == [[self.RESULT], [self.RESULT]]
+
     @pytest.mark.parametrize("state", ["pending", "claimed"])
     def test_opened_again_by_hand(self, rows_only, state):
         number = self.removed(rows_only)
