@@ -89,7 +89,7 @@ def together(bench):
 
 def fleet(bench):
     count = 1000
-    bench.title(f"-c DIR: {count} instances, {count} databases of one cluster", "seconds", "ms each", "beside", "MB")
+    bench.title(f"-c DIR: {count} instances, {count} databases of one cluster", "seconds", "ms each", "beside", "MB", "CPU ms", "server ms")
     folder = bench.folder / "fleet"
     folder.mkdir()
     bench.watched("cloud")  # one without what the other parts left behind
@@ -100,14 +100,21 @@ def fleet(bench):
         for name in names:
             path = bench.settings({"bench": harp.url}, conninfo=bench.conninfo.replace("'bench'", f"'{name}'"), name="one")
             path.rename(folder / f"{name}.ini")
-        run = [PROGRAM, "-c", folder, "run"]
-        mine, bare, loop = bench.turns(lambda: measure(run),
-                                       lambda: measure(["sh", "-c", f'for name in {" ".join(names)}; do "{BUILD}/bare" "'
-                                                        + bench.conninfo.replace("'bench'", "'$name'") + '"; done']),
-                                       lambda: measure(["sh", "-c", f'for file in "{folder}"/*.ini; do "{PROGRAM}" -c "$file" run;'
-                                                        " done"]), runs=3)
+
+        def visit(command):
+            before = bench.server_cpu()
+            figures = measure(command)
+            time.sleep(0.5)  # for the last sessions to end
+            return {**figures, "server": bench.server_cpu() - before}
+
+        mine, bare, loop = bench.turns(lambda: visit([PROGRAM, "-c", folder, "run"]),
+                                       lambda: visit(["sh", "-c", f'for name in {" ".join(names)}; do "{BUILD}/bare" "'
+                                                      + bench.conninfo.replace("'bench'", "'$name'") + '"; done']),
+                                       lambda: visit(["sh", "-c", f'for file in "{folder}"/*.ini; do "{PROGRAM}" -c "$file" run;'
+                                                      " done"]), runs=3)
         if harp.count() != 0:
             raise Wrong("an idle instance sent a request")
     for name, figures in (("one process, all idle", mine), ("a process for each", loop), ("bare libpq for each", bare)):
         bench.say(name, f"{median(figures, 'wall'):.2f}", f"{median(figures, 'wall') / count * 1000:.2f}",
-                  f"{statistics.median(ratios(figures, mine)):.1f}", f"{median(figures, 'rss') / 1024:.1f}")
+                  f"{statistics.median(ratios(figures, mine)):.1f}", f"{median(figures, 'rss') / 1024:.1f}",
+                  *(f"{median(figures, key) / count * 1000:.2f}" for key in ("cpu", "server")))
