@@ -3,8 +3,8 @@
 -- What was harpsweep.job_event is harpsweep.job_log, for what the row does not tell; harpsweep.job_event is a view
 -- now (views.sql) that tells both. Results that are in the table already stay there, and go with their jobs.
 
--- Before the other table: whoever changes jobs takes them in this order.
-lock table harpsweep.job in share row exclusive mode;
+-- Before the other table, for whoever changes jobs takes them in this order; and at once as the next migration needs it.
+lock table harpsweep.job in access exclusive mode;
 
 alter table harpsweep.job_event rename to job_log;
 alter index harpsweep.job_event_pkey rename to job_log_pkey;
