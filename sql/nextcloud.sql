@@ -500,17 +500,29 @@ as $$
                     j.choice, j.host is not null as has_snapshot, d.daemon is not null as is_known, d.local_registries,
                     coalesce(j.protocol, d.protocol) as protocol, coalesce(j.host, d.host) as host,
                     coalesce(j.docker_socket_port, d.docker_socket_port) as docker_socket_port,
-                    d.protocol as protocol_now, d.host as host_now, d.docker_socket_port as port_now
+                    d.protocol as protocol_now, d.host as host_now, d.docker_socket_port as port_now,
+                    dense_rank() over (order by j.daemon, coalesce(j.protocol, d.protocol), coalesce(j.host, d.host),
+                                                coalesce(j.docker_socket_port, d.docker_socket_port)) as place
              from unnest(ids, images) as q (id, image_id)
                   join harpsweep.job as j on j.id = q.id
                   left join daemons as d on d.daemon = j.daemon),
-         -- One engine has several names: a daemon for CPUs and one for GPUs often share it.
+         -- One engine has several names: a daemon for CPUs and one for GPUs often share it. For each place and not for each
+         -- job: jobs come by the hundred, and each looks through all of this.
          neighbour as materialized (
-             select q.id, a.appid, a.deploying, a.began_at, a.failed, a.complete, a.seen, a.image_ref, a.image_id,
-                    a.appid = q.appid as is_own
-             from asked as q
-                  join apps as a on a.daemon = q.daemon
-                      or (a.protocol, a.host, a.docker_socket_port) = (q.protocol, q.host, q.docker_socket_port))
+             select p.place, a.appid, a.deploying, a.began_at, a.failed, a.complete, a.seen, a.image_ref, a.image_id
+             from (select distinct q.place, q.daemon, q.protocol, q.host, q.docker_socket_port from asked as q) as p
+                  join apps as a on a.daemon = p.daemon
+                      or (a.protocol, a.host, a.docker_socket_port) = (p.protocol, p.host, p.docker_socket_port)),
+         -- Nearly none, and so nearly nothing that each job looks through. Two lists that are looked up in, because the
+         -- planner would else compare each of the jobs asked for with each open one.
+         waiting as materialized (
+             select o.id, o.daemon, o.image_ref, o.image_id, o.not_before, coalesce(o.protocol, e.protocol) as protocol,
+                    coalesce(o.host, e.host) as host, coalesce(o.docker_socket_port, e.docker_socket_port) as docker_socket_port
+             from harpsweep.job as o
+                  left join daemons as e on e.daemon = o.daemon
+             where o.finished_at is null and o.choice = 'grace' and coalesce(o.not_before, 'infinity') > now()
+               and (o.image_ref in (select q.image_ref from asked as q)
+                    or o.image_id in (select q.image_id from asked as q)))
     select q.id, h.reason, h.delay_s
     from asked as q
          cross join lateral (
@@ -525,45 +537,41 @@ as $$
              union all
              select 2, format('deploy of app %s running on this engine since %s', n.appid,
                               to_char(n.began_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')), 300
-             from neighbour as n where n.id = q.id and n.deploying
+             from neighbour as n where n.place = q.place and n.deploying
              union all
              select 3, format('the last deploy of app %s failed (%s): its old images are the way back', n.appid,
                               left(n.failed, 100)), 3600
-             from neighbour as n where n.id = q.id and n.is_own and n.failed is not null
+             from neighbour as n where n.place = q.place and n.appid = q.appid and n.failed is not null
              union all
              select 4, format('app %s was deployed on this engine, and which image it uses is not known yet', n.appid), 120
-             from neighbour as n where n.id = q.id and n.complete and not n.seen
+             from neighbour as n where n.place = q.place and n.complete and not n.seen
              union all
              select 5, format('app %s uses this image', n.appid), 3600
              from neighbour as n
-             where n.id = q.id
+             where n.place = q.place
                and (n.image_id = q.image_id
                     or (n.image_ref = q.image_ref and (by_name or n.image_id is null or q.image_id is null)))
              union all
              select 6, format('job %s for the same image waits until %s', o.id,
                               coalesce(to_char(o.not_before at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
                                        'its grace ends')), 3600
-             from harpsweep.job as o
-                  left join daemons as e on e.daemon = o.daemon
-             where q.choice <> 'now' and o.id <> q.id and o.finished_at is null
+             from waiting as o
+             where q.choice <> 'now' and o.id <> q.id
                and (o.image_id = q.image_id
                     or (o.image_ref = q.image_ref and (by_name or o.image_id is null or q.image_id is null)))
-               and coalesce(o.not_before, 'infinity') > now() and o.choice = 'grace'
                and (o.daemon = q.daemon
-                    or (coalesce(o.protocol, e.protocol), coalesce(o.host, e.host),
-                        coalesce(o.docker_socket_port, e.docker_socket_port))
-                       = (q.protocol, q.host, q.docker_socket_port))
+                    or (o.protocol, o.host, o.docker_socket_port) = (q.protocol, q.host, q.docker_socket_port))
              union all
              select 7, format('one of the %s images of app %s before its own that keep_previous keeps', keep_previous,
                               q.appid), null
              where q.choice <> 'now' and q.event = 'update' and keep_previous > 0
-               and exists (select from neighbour as n where n.id = q.id and n.is_own)
+               and exists (select from neighbour as n where n.place = q.place and n.appid = q.appid)
                and q.image_id in (
                    select b.image_id
                    from harpsweep.exapp_image as b
                    where b.appid = q.appid and b.superseded_at is not null and b.image_id is not null
                      and not exists (select from neighbour as n
-                                     where n.id = q.id and n.is_own and n.image_id = b.image_id)
+                                     where n.place = q.place and n.appid = q.appid and n.image_id = b.image_id)
                    group by b.image_id
                    order by max(b.superseded_at) desc
                    limit keep_previous)

@@ -25,7 +25,7 @@ import scale
 import size
 
 PARTS = {
-    "throughput": drain.throughput, "slots": drain.slots, "events": drain.events, "peers": drain.peers, "idle": idle.idle, "memory": database.memory,
+    "throughput": drain.throughput, "watched": drain.watched, "slots": drain.slots, "events": drain.events, "peers": drain.peers, "idle": idle.idle, "memory": database.memory,
     "history": database.history, "backlog": database.backlog, "snapshot": database.snapshot, "bouncer": database.bouncer,
     "trigger": database.trigger, "daemons": scale.daemons, "outage": scale.outage, "together": scale.together,
     "costs": costs.costs, "size": size.size,

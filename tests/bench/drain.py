@@ -3,6 +3,7 @@
 import statistics
 import subprocess
 
+import psycopg
 from measuring import BUILD, KEY, ROOT, Harp, Wrong, measure, median, ratios, uri, wait_for
 
 PEERS = ROOT / "tests" / "bench" / "peers"
@@ -29,6 +30,28 @@ def throughput(bench):
                   f"{jobs / median(other, 'wall'):.0f}", f"{statistics.median(ratios(other, mine)):.2f}",
                   f"{ideal / wall:.3f}" if ideal else "-", f"{jobs * (2 if verify == 'yes' else 1) / wall / limit:.3f}",
                   f"{median(mine, 'cpu') / jobs * 1e6:.0f}")
+
+
+def watched(bench):
+    """What the guards cost where Nextcloud's tables are watched: the same jobs in two databases."""
+    bench.title("drain where Nextcloud is watched, 20,000 jobs of 0 ms, 64 slots", "jobs/s", "not watched", "ratio")
+    jobs = 20000
+    places = [(bench.conninfo, bench.connection)]
+    conninfo = bench.watched("guarded")
+    places.append((conninfo, psycopg.connect(conninfo, autocommit=True)))
+
+    def sweep(place):
+        bench.conninfo, bench.connection = place
+        return bench.sweep(harp, 64, jobs)
+
+    try:
+        with Harp(0) as harp:
+            plain, guarded = bench.turns(lambda: sweep(places[0]), lambda: sweep(places[1]))
+    finally:
+        bench.conninfo, bench.connection = places[0]
+        places[1][1].close()
+    bench.say("", *(f"{jobs / median(rows, 'wall'):.0f}" for rows in (guarded, plain)),
+              f"{statistics.median(ratios(guarded, plain)):.2f}")
 
 
 def slots(bench):

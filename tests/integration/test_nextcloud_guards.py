@@ -31,6 +31,23 @@ def test_nothing_speaks_against_it(watched, nextcloud):
     assert beside(watched, number) == []
 
 
+def test_thousands_of_jobs_are_judged_at_once(watched, nextcloud):
+    """As a wave of updates leaves them. Whatever compares each with each takes ten times the time that is given here."""
+    deploy_and_observe(nextcloud, watched, "other")
+    watched.execute(
+        """insert into harpsweep.job (daemon, appid, image_ref, image_id, state, orphaned_at, not_before, next_at)
+           select %s, 'app' || i, 'app:' || i, 'sha256:' || encode(sha256(i::text::bytea), 'hex'), 'pending',
+                  now() - interval '2 d', now() - interval '1 d', now() - interval '1 d'
+             from generate_series(1, 6000) i""", (DAEMON,))
+    waits = watched.execute("select harpsweep.schedule(%s, 'another', 'app:17')", (DAEMON,)).fetchone()[0]
+    watched.execute("set statement_timeout = '2s'")
+    found = watched.execute(
+        "select j.image_ref, h.reason from harpsweep.held(array(select id from harpsweep.job where id <> %s), '{}', 1, true, true) h"
+        "  join harpsweep.job j using (id)", (waits,)).fetchall()
+    watched.execute("reset statement_timeout")
+    assert found == [("app:17", f"job {waits} for the same image waits until its grace ends")]
+
+
 class TestDeployRunning:
     NOW = int(time.time()) - 60
 
