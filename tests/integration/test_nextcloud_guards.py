@@ -48,6 +48,27 @@ def test_thousands_of_jobs_are_judged_at_once(watched, nextcloud):
     assert found == [("app:17", f"job {waits} for the same image waits until its grace ends")]
 
 
+def test_each_job_is_judged_by_what_is_at_its_own_place(watched, nextcloud):
+    """Jobs of two engines in one question: what speaks against one of them says nothing of the other."""
+    nextcloud.add_daemon("second", host="elsewhere")
+    pairs = [(make_job(watched, "app", ref="r/used:1", image_id=image(7)), make_job(watched, "app", "second", "r/used:1", image(7)))]
+
+    def judged():
+        told = dict(watched.execute("select id, reason from harpsweep.held(%s, '{}', 0, true, false)",
+                                    ([number for pair in pairs for number in pair],)).fetchall())
+        return [tuple((told.get(number) or "-")[:24] for number in pair) for pair in pairs]
+
+    deploy_and_observe(nextcloud, watched, "other", "r/used:1", image(7))
+    assert judged() == [("app other uses this imag", "-")]
+    deploy(nextcloud, "another")
+    assert judged() == [("app another was deployed", "-")]
+    nextcloud.insert_app("app", when=NEXT_DEPLOY)
+    nextcloud.set_status("app", error="e")
+    assert judged() == [("the last deploy of app a", "-")]
+    nextcloud.insert_app("begins", when=int(time.time()) - 60)
+    assert judged() == [("deploy of app begins run", "-")]
+
+
 class TestDeployRunning:
     NOW = int(time.time()) - 60
 
