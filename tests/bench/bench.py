@@ -25,9 +25,9 @@ import scale
 import size
 
 PARTS = {
-    "throughput": drain.throughput, "watched": drain.watched, "slots": drain.slots, "events": drain.events, "peers": drain.peers, "idle": idle.idle, "memory": database.memory,
-    "history": database.history, "backlog": database.backlog, "snapshot": database.snapshot, "bouncer": database.bouncer,
-    "trigger": database.trigger, "daemons": scale.daemons, "outage": scale.outage, "together": scale.together,
+    "throughput": drain.throughput, "watched": drain.watched, "slots": drain.slots, "events": drain.events, "peers": drain.peers,
+    "idle": idle.idle, "memory": database.memory, "history": database.history, "backlog": database.backlog,
+    "snapshot": database.snapshot, "bouncer": database.bouncer, "trigger": database.trigger, "daemons": scale.daemons, "outage": scale.outage, "together": scale.together,
     "costs": costs.costs, "size": size.size,
     "fleet": scale.fleet,  # the last: autovacuum would be long in coming round through its databases
 }

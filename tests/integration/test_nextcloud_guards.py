@@ -32,7 +32,7 @@ def test_nothing_speaks_against_it(watched, nextcloud):
 
 
 def test_thousands_of_jobs_are_judged_at_once(watched, nextcloud):
-    """As a wave of updates leaves them. Whatever compares each with each takes ten times the time that is given here."""
+    """As a wave of updates leaves them. Whatever compares each with each does not end in the time that is given here."""
     deploy_and_observe(nextcloud, watched, "other")
     watched.execute(
         """insert into harpsweep.job (daemon, appid, image_ref, image_id, state, orphaned_at, not_before, next_at)
