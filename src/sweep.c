@@ -96,6 +96,7 @@ sweep_open(struct sweep *sweep, struct err *err)
     sweep->grace_hours = conf->grace_hours;
     sweep->claims_left = sweep->options->max_jobs == 0 ? -1 : sweep->options->max_jobs;
     sweep->record_max = SWEEP_RECORD_COUNT;
+    sweep->confirm_max = SWEEP_AHEAD_MAX;
     sweep->hello_due = true;
     /* Whoever asks for more than what is due has to be told more than that nothing is. */
     sweep->begin_due =

@@ -182,7 +182,9 @@ sweep_add_confirm(struct sweep *sweep, struct sweep_steps *steps)
     if (sweep->confirm.count == 0) {
         return;
     }
-    sweep_list_move(&sweep->confirming, &sweep->confirm);
+    while (sweep->confirm.count > 0 && sweep->confirming.count < sweep->confirm_max) {
+        sweep_list_push(&sweep->confirming, sweep_list_pop(&sweep->confirm));
+    }
     db_array_begin(&ask.tokens);
     db_array_begin(&ask.ids);
     db_array_begin(&ask.attempts);

@@ -1,4 +1,5 @@
 /* What the answers about claims mean: which jobs are ours now, and which still are. */
+#include "clock.h"
 #include "imageref.h"
 #include "log.h"
 #include "mem.h"
@@ -137,11 +138,51 @@ sweep_claimed(struct sweep *sweep, const struct db_result *result)
     }
 }
 
+int64_t
+sweep_word_ms(const struct sweep *sweep)
+{
+    return sweep->nextcloud ? SWEEP_CONFIRMED_NEXTCLOUD_MS : SWEEP_CONFIRMED_MS;
+}
+
+/* What the time that the word about so many jobs took means for the next question. Where the
+ * database had to write besides it says nothing, and the next time there is less to write. */
+static void
+sweep_pace_words(struct sweep *sweep, size_t count)
+{
+    int64_t now = clock_boot_ms();
+    int64_t took = now - db_sent_at(sweep->db);
+    int64_t most = sweep_word_ms(sweep);
+    struct err err;
+
+    if (!sweep->confirms_only) {
+        return;
+    }
+    if (took <= most / 2) {
+        sweep->slow_since_ms = 0;
+        if (took <= most / 8 && count == sweep->confirm_max) {
+            sweep->confirm_max *= 2;
+        }
+        return;
+    }
+    sweep->confirm_max = count < 2 ? 1 : count / 2;
+    if (sweep->slow_since_ms == 0) {
+        sweep->slow_since_ms = now;
+    } else if (now - sweep->slow_since_ms >= SWEEP_WORD_SLOW_MS) {
+        (void)err_set(&err, ERR_DB_LOST,
+                      "database: its word that a job may go on, good for %" PRId64
+                      " ms, came too late for %d s; the last one took %" PRId64 " ms",
+                      most, SWEEP_WORD_SLOW_MS / 1000, took);
+        (void)err_hint(&err, "run harpsweep next to the database, or see what keeps that busy");
+        sweep_fail(sweep, &err);
+    }
+}
+
 void
 sweep_confirmed(struct sweep *sweep, const struct db_result *result)
 {
     struct sweep_job *job;
 
+    sweep_pace_words(sweep, sweep->confirming.count);
     for (int row = 0; (job = sweep_list_pop(&sweep->confirming)) != NULL; row++) {
         struct jobs_hold hold;
 

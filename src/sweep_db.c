@@ -189,6 +189,7 @@ sweep_db_send(struct sweep *sweep, bool force)
         return;
     }
     sweep->wall_sent_ms = clock_wall_ms();
+    sweep->confirms_only = steps.count == 1 && sweep->step_confirm >= 0;
     if (db_send(sweep->db, steps.steps, (size_t)steps.count, &err)) {
         sweep->step_busy = true;
     } else {

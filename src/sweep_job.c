@@ -98,6 +98,12 @@ sweep_conclude(struct sweep *sweep, struct sweep_job *job, struct verdict *verdi
     sweep_end_job(sweep, job, sweep_action(verdict), verdict->reason);
 }
 
+static bool
+sweep_deletes_next(const struct sweep_job *job)
+{
+    return job->phase == SWEEP_REMOVE_REF || job->phase == SWEEP_REMOVE_ID;
+}
+
 static struct verdict
 sweep_judge(const struct sweep *sweep, struct sweep_job *job, const struct http_answer *answer)
 {
@@ -112,7 +118,7 @@ sweep_judge(const struct sweep *sweep, struct sweep_job *job, const struct http_
         .protect_unpullable = sweep->conf->protect_unpullable,
     };
 
-    if (job->phase == SWEEP_REMOVE_REF || job->phase == SWEEP_REMOVE_ID) {
+    if (sweep_deletes_next(job)) {
         return verdict_of_removal(answer);
     }
     verdict = verdict_of_inspect(answer, &view, &target);
@@ -193,13 +199,7 @@ sweep_needs_word(const struct sweep *sweep, const struct sweep_job *job, int64_t
     bool named = job->image_id[0] == '\0' || job->confirmed_image ||
                  (job->job.image_id != NULL && strcmp(job->job.image_id, job->image_id) == 0);
 
-    if (job->phase != SWEEP_REMOVE_REF && job->phase != SWEEP_REMOVE_ID) {
-        return false;
-    }
-    if (!sweep->nextcloud) {
-        return age > SWEEP_CONFIRMED_MS;
-    }
-    return age > SWEEP_CONFIRMED_NEXTCLOUD_MS || !named;
+    return sweep_deletes_next(job) && (age > sweep_word_ms(sweep) || (sweep->nextcloud && !named));
 }
 
 bool
@@ -221,6 +221,9 @@ sweep_start_job(struct sweep *sweep, struct sweep_daemon *daemon)
         sweep_end_job(sweep, job, JOBS_RELEASE, err.text);
         sweep_fail(sweep, &err);
         return false;
+    }
+    if (sweep_deletes_next(job)) {
+        sweep->slow_since_ms = 0;
     }
     lane_began(&daemon->lane);
     return true;

@@ -21,6 +21,11 @@
 #define SWEEP_CONFIRMED_MS 1000
 #define SWEEP_CONFIRMED_NEXTCLOUD_MS 200
 
+/* Where that word took more than half of its time, fewer jobs are asked about at once. Where for so
+ * long (milliseconds) every word was so slow, and none led to a delete, the run ends: nothing is
+ * deleted on older knowledge. */
+#define SWEEP_WORD_SLOW_MS 10000
+
 /* Claimed ahead of the free places at most: what the measured speed starts within a second, and
  * never more than this many jobs. A long queue would outlive its leases. */
 #define SWEEP_AHEAD_MAX 1024
@@ -136,6 +141,8 @@ struct sweep {
 
     struct sweep_list confirm;    /* wait for the database's word */
     struct sweep_list confirming; /* asked for in the exchange under way */
+    size_t confirm_max;           /* asked for at once; fewer where the word came too late */
+    int64_t slow_since_ms;        /* words are slow, and no delete started; 0: neither */
     struct sweep_list results;    /* to be recorded */
     struct sweep_list recording;  /* sent in the exchange under way */
     size_t record_max;            /* results per statement; 1 after one was refused, or held up */
@@ -163,6 +170,7 @@ struct sweep {
 
     /* The exchange under way; steps are -1 where they are not in it. */
     bool step_busy;
+    bool confirms_only; /* it has step_confirm and no other */
     int step_hello;
     int step_news;
     int step_settings;
@@ -272,6 +280,8 @@ void sweep_add_seen(struct sweep *sweep, struct sweep_steps *steps, bool all);
 /* sweep_claim.c */
 
 void sweep_claimed(struct sweep *sweep, const struct db_result *result);
+/* How old the database's word about a job may be when its delete starts (milliseconds). */
+int64_t sweep_word_ms(const struct sweep *sweep);
 /* The jobs that still stand go to the head of their queues; the others ended meanwhile. */
 void sweep_confirmed(struct sweep *sweep, const struct db_result *result);
 

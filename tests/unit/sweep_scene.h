@@ -38,6 +38,7 @@ scene_begin(void **state)
                            .daemons = daemons,
                            .daemon_count = 2,
                            .record_max = SWEEP_RECORD_COUNT,
+                           .confirm_max = SWEEP_AHEAD_MAX,
                            .began_ms = world.now_ms,
                            .claims_left = -1,
                            .enabled = true,

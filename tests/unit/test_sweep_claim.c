@@ -318,6 +318,85 @@ test_a_confirmation_of_several(void **state)
     assert_int_equal(sweep.confirming.count, 0);
 }
 
+/* The word about so many jobs that wait for it takes so long; returns how many were asked about.
+ * besides: the exchange says something else, too. */
+static size_t
+confirm_slowly(size_t waiting, int64_t took_ms, bool besides)
+{
+    size_t asked;
+
+    daemons[0].drained = daemons[1].drained = true;
+    scene_free_list(&sweep.confirm);
+    scene_free_list(&daemons[0].queue);
+    if (world.job_count == 0) {
+        (void)world_add_jobs("d", "app:1", 9);
+    }
+    for (size_t i = 0; i < waiting; i++) {
+        sweep_list_push(&sweep.confirm, scene_job(&daemons[0], (int64_t)i + 1, "app:1", NULL));
+    }
+    sweep.hello_due = besides;
+    sweep_db_send(&sweep, true);
+    asked = sweep.confirming.count;
+    assert_int_equal(asked + sweep.confirm.count, waiting);
+    world.now_ms += took_ms;
+    sweep_db_advance(&sweep);
+    assert_int_equal(daemons[0].queue.count, asked);
+    return asked;
+}
+
+/* The slower the word, the fewer jobs are asked about at once. */
+static void
+test_the_pace_of_words(void **state)
+{
+    (void)state;
+    sweep.nextcloud = true;
+    assert_int_equal(confirm_slowly(9, 100, false), 9);
+    assert_int_equal(sweep.confirm_max, SWEEP_AHEAD_MAX);
+    assert_int_equal(confirm_slowly(9, 3000, true), 9); /* it may be the disk */
+    assert_int_equal(sweep.confirm_max, SWEEP_AHEAD_MAX);
+    assert_int_equal(confirm_slowly(9, 101, false), 9);
+    assert_int_equal(confirm_slowly(9, 101, false), 4);
+    assert_int_equal(confirm_slowly(9, 26, false), 2);
+    assert_int_equal(confirm_slowly(9, 25, false), 2);
+    assert_int_equal(confirm_slowly(3, 0, false),
+                     3); /* fewer than were allowed: no reason for more */
+    assert_int_equal(confirm_slowly(4, 0, false), 4);
+    assert_int_equal(sweep.confirm_max, 8);
+    sweep.nextcloud = false;
+    assert_int_equal(confirm_slowly(9, 500, false), 8);
+    assert_int_equal(confirm_slowly(1, 501, false), 1);
+    assert_int_equal(confirm_slowly(2, 501, false), 1);
+    assert_int_equal(sweep.failure.kind, ERR_NONE);
+}
+
+/* Nothing is deleted on older knowledge, and nobody waits for another one for ever. */
+static void
+test_no_word_in_time(void **state)
+{
+    (void)state;
+    sweep.nextcloud = true;
+    (void)confirm_slowly(1, 300, false);
+    world.now_ms += SWEEP_WORD_SLOW_MS - 300;
+    (void)confirm_slowly(1, 299, false);
+    assert_int_equal(sweep.failure.kind, ERR_NONE);
+    (void)confirm_slowly(1, 100, false); /* in time */
+    world.now_ms += SWEEP_WORD_SLOW_MS;
+    (void)confirm_slowly(1, 300, false);
+    world.now_ms += SWEEP_WORD_SLOW_MS - 300;
+    (void)confirm_slowly(1, 299, false);
+    assert_int_equal(sweep.failure.kind, ERR_NONE);
+    assert_false(sweep.closing);
+    (void)confirm_slowly(1, 1, true); /* says nothing */
+    (void)confirm_slowly(1, 250, false);
+    assert_true(sweep.closing);
+    assert_int_equal(sweep.failure.kind, ERR_DB_LOST);
+    assert_string_equal(sweep.failure.text,
+                        "database: its word that a job may go on, good for 200 ms, came too late "
+                        "for 10 s; the last one took 250 ms");
+    assert_string_equal(sweep.failure.hint,
+                        "run harpsweep next to the database, or see what keeps that busy");
+}
+
 int
 main(void)
 {
@@ -334,6 +413,8 @@ main(void)
         SCENE_TEST(test_a_job_that_somebody_changed),
         SCENE_TEST(test_a_job_that_is_held_meanwhile),
         SCENE_TEST(test_a_confirmation_of_several),
+        SCENE_TEST(test_the_pace_of_words),
+        SCENE_TEST(test_no_word_in_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,8 +67,13 @@ test_a_delete_rests_on_a_fresh_word(void **state)
             asks_again(removals[i], true, SWEEP_CONFIRMED_NEXTCLOUD_MS, ID_A, ID_A, false));
         assert_true(
             asks_again(removals[i], true, SWEEP_CONFIRMED_NEXTCLOUD_MS + 1, ID_A, ID_A, false));
+        sweep.slow_since_ms = 7;
         assert_false(asks_again(questions[i], false, 15000, ID_A, ID_A, false));
         assert_false(asks_again(questions[i], true, 15000, ID_A, ID_B, false));
+        assert_true(asks_again(removals[i], true, 15000, ID_A, ID_A, false));
+        assert_int_equal(sweep.slow_since_ms, 7);
+        assert_false(asks_again(removals[i], true, 0, ID_A, ID_A, false));
+        assert_int_equal(sweep.slow_since_ms, 0); /* a slow word is one all the same */
     }
 }
 
