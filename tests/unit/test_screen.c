@@ -257,7 +257,6 @@ test_signals_do_not_end_the_patience(void **state)
     struct stage stage = stage_open();
     struct screen *screen = screen_open();
     struct sigaction action = {.sa_handler = take_signal};
-    struct sigaction before;
     struct itimerval ticks = {.it_interval.tv_usec = 5000, .it_value.tv_usec = 5000};
     const struct itimerval none = {.it_value.tv_usec = 0};
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -273,13 +272,13 @@ test_signals_do_not_end_the_patience(void **state)
             screen_show(screen, text);
         }
     } while (poll(&room, 1, 100) == 1);
-    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
     assert_int_equal(setitimer(ITIMER_REAL, &ticks, NULL), 0);
     began = clock_boot_ms();
     screen_close(screen); /* which waits for room to wipe what is shown */
     waited = clock_boot_ms() - began;
     assert_int_equal(setitimer(ITIMER_REAL, &none, NULL), 0);
-    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    /* The handler stays: under valgrind the last tick may come after this. */
     assert_true(waited >= 900 && waited < 5000);
     stage_close(&stage);
 }
