@@ -141,7 +141,7 @@ class Bench:
         path.write_text(
             f"[database]\nconninfo = {conninfo or self.conninfo}\n\n[cleanup]\nverify = {verify}\n{cleanup}\n\n"
             f"[harp]\nshared_key_file = {self.key}\n{more}\n[run]\n"
-            f"max_parallel = {slots}\nmax_parallel_per_daemon = {min(slots, 64)}\n"
+            f"max_parallel = {slots}\nmax_parallel_per_daemon = {slots}\n"
             + "".join(f"\n[daemon:{daemon}]\nurl = {url}\n" for daemon, url in daemons.items()))
         path.chmod(0o600)
         return path
