@@ -151,15 +151,16 @@ sweep_pace_words(struct sweep *sweep, size_t count)
 {
     int64_t now = clock_boot_ms();
     int64_t took = now - db_sent_at(sweep->db);
-    int64_t most = sweep_word_ms(sweep);
+    int64_t good_for = sweep_word_ms(sweep);
+    int64_t most = good_for * 3 / 4; /* the rest is for the deletes to start */
     struct err err;
 
     if (!sweep->confirms_only) {
         return;
     }
-    if (took <= most / 2) {
+    if (took <= most) {
         sweep->slow_since_ms = 0;
-        if (took <= most / 8 && count == sweep->confirm_max) {
+        if (took <= most / 2 && count == sweep->confirm_max) {
             sweep->confirm_max *= 2;
         }
         return;
@@ -171,7 +172,7 @@ sweep_pace_words(struct sweep *sweep, size_t count)
         (void)err_set(&err, ERR_DB_LOST,
                       "database: its word that a job may go on, good for %" PRId64
                       " ms, came too late for %d s; the last one took %" PRId64 " ms",
-                      most, SWEEP_WORD_SLOW_MS / 1000, took);
+                      good_for, SWEEP_WORD_SLOW_MS / 1000, took);
         (void)err_hint(&err, "run harpsweep next to the database, or see what keeps that busy");
         sweep_fail(sweep, &err);
     }

@@ -21,9 +21,9 @@
 #define SWEEP_CONFIRMED_MS 1000
 #define SWEEP_CONFIRMED_NEXTCLOUD_MS 200
 
-/* Where that word took more than half of its time, fewer jobs are asked about at once. Where for so
- * long (milliseconds) every word was so slow, and none led to a delete, the run ends: nothing is
- * deleted on older knowledge. */
+/* Where that word took more than three quarters of its time, fewer jobs are asked about at once.
+ * Where for so long (milliseconds) every word was so slow, and none led to a delete, the run ends:
+ * nothing is deleted on older knowledge. */
 #define SWEEP_WORD_SLOW_MS 10000
 
 /* Claimed ahead of the free places at most: what the measured speed starts within a second, and

@@ -350,22 +350,22 @@ test_the_pace_of_words(void **state)
 {
     (void)state;
     sweep.nextcloud = true;
-    assert_int_equal(confirm_slowly(9, 100, false), 9);
+    assert_int_equal(confirm_slowly(9, 150, false), 9);
     assert_int_equal(sweep.confirm_max, SWEEP_AHEAD_MAX);
     assert_int_equal(confirm_slowly(9, 3000, true), 9); /* it may be the disk */
     assert_int_equal(sweep.confirm_max, SWEEP_AHEAD_MAX);
-    assert_int_equal(confirm_slowly(9, 101, false), 9);
-    assert_int_equal(confirm_slowly(9, 101, false), 4);
-    assert_int_equal(confirm_slowly(9, 26, false), 2);
-    assert_int_equal(confirm_slowly(9, 25, false), 2);
+    assert_int_equal(confirm_slowly(9, 151, false), 9);
+    assert_int_equal(confirm_slowly(9, 151, false), 4);
+    assert_int_equal(confirm_slowly(9, 76, false), 2);
+    assert_int_equal(confirm_slowly(9, 75, false), 2);
     assert_int_equal(confirm_slowly(3, 0, false),
                      3); /* fewer than were allowed: no reason for more */
     assert_int_equal(confirm_slowly(4, 0, false), 4);
     assert_int_equal(sweep.confirm_max, 8);
     sweep.nextcloud = false;
-    assert_int_equal(confirm_slowly(9, 500, false), 8);
-    assert_int_equal(confirm_slowly(1, 501, false), 1);
-    assert_int_equal(confirm_slowly(2, 501, false), 1);
+    assert_int_equal(confirm_slowly(9, 750, false), 8);
+    assert_int_equal(confirm_slowly(1, 751, false), 1);
+    assert_int_equal(confirm_slowly(2, 751, false), 1);
     assert_int_equal(sweep.failure.kind, ERR_NONE);
 }
 
@@ -379,7 +379,7 @@ test_no_word_in_time(void **state)
     world.now_ms += SWEEP_WORD_SLOW_MS - 300;
     (void)confirm_slowly(1, 299, false);
     assert_int_equal(sweep.failure.kind, ERR_NONE);
-    (void)confirm_slowly(1, 100, false); /* in time */
+    (void)confirm_slowly(1, 150, false); /* in time */
     world.now_ms += SWEEP_WORD_SLOW_MS;
     (void)confirm_slowly(1, 300, false);
     world.now_ms += SWEEP_WORD_SLOW_MS - 300;
