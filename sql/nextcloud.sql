@@ -571,7 +571,7 @@ as $$
                    from harpsweep.exapp_image as b
                    where b.appid = q.appid and b.superseded_at is not null and b.image_id is not null
                      and not exists (select from neighbour as n
-                                     where n.place = q.place and n.appid = q.appid and n.image_id = b.image_id)
+                                     where n.appid = q.appid and n.image_id = b.image_id)
                    group by b.image_id
                    order by max(b.superseded_at) desc
                    limit keep_previous)

@@ -165,8 +165,9 @@ sweep_pace_words(struct sweep *sweep, size_t count)
         }
         return;
     }
-    sweep->confirm_max = count < 2 ? 1 : count / 2;
-    if (sweep->slow_since_ms == 0) {
+    if (count > 1) {
+        sweep->confirm_max = count / 2;
+    } else if (sweep->slow_since_ms == 0) {
         sweep->slow_since_ms = now;
     } else if (now - sweep->slow_since_ms >= SWEEP_WORD_SLOW_MS) {
         (void)err_set(&err, ERR_DB_LOST,

@@ -22,8 +22,8 @@
 #define SWEEP_CONFIRMED_NEXTCLOUD_MS 200
 
 /* Where that word took more than three quarters of its time, fewer jobs are asked about at once.
- * Where for so long (milliseconds) every word was so slow, and none led to a delete, the run ends:
- * nothing is deleted on older knowledge. */
+ * Where for so long (milliseconds) even those about one job were so slow, and none led to a delete,
+ * the run ends: nothing is deleted on older knowledge. */
 #define SWEEP_WORD_SLOW_MS 10000
 
 /* Claimed ahead of the free places at most: what the measured speed starts within a second, and
@@ -141,8 +141,8 @@ struct sweep {
 
     struct sweep_list confirm;    /* wait for the database's word */
     struct sweep_list confirming; /* asked for in the exchange under way */
-    size_t confirm_max;           /* asked for at once; fewer where the word came too late */
-    int64_t slow_since_ms;        /* words are slow, and no delete started; 0: neither */
+    size_t confirm_max;           /* asked for at once; fewer where the word is slow */
+    int64_t slow_since_ms;        /* words about one are, and no delete started; 0: not so */
     struct sweep_list results;    /* to be recorded */
     struct sweep_list recording;  /* sent in the exchange under way */
     size_t record_max;            /* results per statement; 1 after one was refused, or held up */

@@ -8,9 +8,7 @@ seen and the table holds exactly the results.
 """
 
 import argparse
-import contextlib
 import os
-import pathlib
 import subprocess
 import sys
 import tempfile
@@ -35,22 +33,6 @@ PARTS = {
 }
 
 
-@contextlib.contextmanager
-def huge_pages(wanted):
-    """The server's settings; where they are wanted, with pages of 2 MB for its 1 GB of buffers and the rest of what it shares."""
-    settings = {"max_wal_size": "4GB", "shared_buffers": "1GB"}
-    reserved = pathlib.Path("/proc/sys/vm/nr_hugepages")
-    if not wanted:
-        yield settings
-        return
-    before = reserved.read_text(encoding="ascii")
-    reserved.write_text(str(int(before) + 700), encoding="ascii")
-    try:
-        yield {**settings, "huge_pages": "on"}  # without them it does not start
-    finally:
-        reserved.write_text(before, encoding="ascii")
-
-
 def speak_tls(cluster):
     """With a certificate of its own that belongs to the server's account."""
     owner = os.stat(cluster.base)
@@ -69,14 +51,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--history", type=int, default=10_000_000, help="finished rows in the table (default: %(default)s)")
-    parser.add_argument("--huge-pages", action="store_true", help="reserve some for PostgreSQL while it runs, as root")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     arguments = parser.parse_args()
     unknown = [part for part in arguments.parts if part not in PARTS]
     if unknown:
         parser.error(f"no such part: {unknown[0]}; there are {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory(prefix="harpsweep-bench-") as folder, \
-            huge_pages(arguments.huge_pages) as settings, Cluster(fsync=True, settings=settings) as cluster:
+            Cluster(fsync=True, settings={"max_wal_size": "4GB", "shared_buffers": "1GB"}) as cluster:
         speak_tls(cluster)
         bench = Bench(cluster, folder, arguments.runs, arguments.history)
         for name, part in PARTS.items():

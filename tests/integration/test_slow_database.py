@@ -46,17 +46,6 @@ def test_a_word_that_takes_longer_the_more_it_is_about(slow):
     assert connection.execute(COUNTS).fetchone() == (JOBS, JOBS, 1)
 
 
-def test_what_takes_long_to_write(slow):
-    """Results that need 20 ms each until they are on disk: the word does not wait for them."""
-    connection, program = slow
-    connection.execute(
-        """create function public.slow_disk() returns trigger language plpgsql as 'begin perform pg_sleep(0.02); return null; end';
-           create constraint trigger slow_disk after update on harpsweep.job deferrable initially deferred
-           for each row when (new.state = 'removed') execute function public.slow_disk()""")
-    program("run")
-    assert connection.execute(COUNTS).fetchone() == (JOBS, JOBS, 1)
-
-
 def test_no_word_in_time(slow, harp):
     """A run says so and ends, and not as late as its leases do; the jobs are the next one's."""
     connection, program = slow

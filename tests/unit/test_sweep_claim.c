@@ -364,8 +364,9 @@ test_the_pace_of_words(void **state)
     assert_int_equal(sweep.confirm_max, 8);
     sweep.nextcloud = false;
     assert_int_equal(confirm_slowly(9, 750, false), 8);
-    assert_int_equal(confirm_slowly(1, 751, false), 1);
+    assert_int_equal(confirm_slowly(2, 751, false), 2);
     assert_int_equal(confirm_slowly(2, 751, false), 1);
+    assert_int_equal(sweep.confirm_max, 1);
     assert_int_equal(sweep.failure.kind, ERR_NONE);
 }
 
@@ -375,6 +376,10 @@ test_no_word_in_time(void **state)
 {
     (void)state;
     sweep.nextcloud = true;
+    assert_int_equal(confirm_slowly(9, SWEEP_WORD_SLOW_MS, false), 9);
+    assert_int_equal(confirm_slowly(9, SWEEP_WORD_SLOW_MS, false), 4);
+    assert_int_equal(confirm_slowly(9, SWEEP_WORD_SLOW_MS, false), 2);
+    assert_int_equal(sweep.slow_since_ms, 0); /* fewer may be told in time */
     (void)confirm_slowly(1, 300, false);
     world.now_ms += SWEEP_WORD_SLOW_MS - 300;
     (void)confirm_slowly(1, 299, false);
