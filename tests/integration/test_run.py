@@ -253,14 +253,13 @@ class TestTheRun:
         connection.execute("checkpoint")
         sql = "select pg_current_wal_insert_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())::text"
         written = []
-        for _ in range(3):  # the server writes a record of its own now and then
+        for _ in range(3):  # the server writes a record of its own now and then, and autovacuum takes a number
             before = one(connection, sql)
             run = program("run")
             after = one(connection, sql)
             assert (run.out, run.err) == ("", "")
-            assert before[1] == after[1]
-            written.append(after[0] - before[0])
-        assert min(written) == 0
+            written.append((after[0] - before[0], int(after[1]) - int(before[1])))
+        assert (0, 0) in written
         assert harp.log() == []
         assert one(connection, "select count(*) from harpsweep.run") == 0
 
