@@ -34,7 +34,9 @@ enum http_transport {
 
 struct http_request {
     const char *url;
-    const char *body;    /* POST it as JSON; NULL: GET */
+    /* POST it as JSON; NULL: GET. Before a megabyte and more, libcurl would ask whether to send it.
+     */
+    const char *body;
     const char *key;     /* value of the harp-shared-key header */
     int engine_port;     /* value of the docker-engine-port header; 0: leave it out */
     const char *ca_file; /* NULL: the system's */

@@ -65,9 +65,7 @@ http_request_make_headers(struct http_slot *slot, const struct http_request *req
         ok = ok && http_request_add_header(slot, port);
     }
     if (request->body != NULL) {
-        /* "Expect:" with nothing behind it keeps libcurl from asking before it sends. */
-        ok = ok && http_request_add_header(slot, "Content-Type: application/json") &&
-             http_request_add_header(slot, "Expect:");
+        ok = ok && http_request_add_header(slot, "Content-Type: application/json");
     }
     slot->headers_port = request->engine_port;
     slot->headers_post = request->body != NULL;

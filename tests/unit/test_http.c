@@ -75,12 +75,13 @@ a_post(void **state)
     assert_true(tiny_got(&server, 0, "\r\nharp-shared-key: " KEY "\r\n"));
 }
 
-/* From some size on libcurl would ask for a "100 Continue" first, and wait a second for it. */
+/* libcurl does not ask for a "100 Continue" first, nor wait a second for it, also where a reference
+ * is as long as can be and each of its characters is escaped. */
 static void
 a_large_post(void **state)
 {
     struct http_request request = client_get(server.url);
-    size_t size = 1100000;
+    size_t size = 4000;
     char *body = mem_alloc(size + 1, 1);
 
     (void)state;
@@ -91,7 +92,7 @@ a_large_post(void **state)
     client_run(&client, &server, NULL);
     mem_free(body);
     assert_int_equal(client.answers[0].transport, HTTP_ANSWERED);
-    assert_true(tiny_got(&server, 0, "\r\nContent-Length: 1100000\r\n"));
+    assert_true(tiny_got(&server, 0, "\r\nContent-Length: 4000\r\n"));
     assert_false(tiny_got(&server, 0, "Expect"));
 }
 
