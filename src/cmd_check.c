@@ -1,5 +1,6 @@
 #include "cli.h"
 #include "cmd_check_db.h"
+#include "cmd_check_nextcloud.h"
 #include "cmd_check_report.h"
 #include "cmd_psql.h"
 #include "mem.h"
@@ -10,6 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Prints HaRP's shared key. appapi-harp is the usual name of its container. */
+#define CMD_CHECK_SHOW_KEY                                                               \
+    "docker inspect appapi-harp --format '{{range .Config.Env}}{{println .}}{{end}}' | " \
+    "sed -n s/^HP_SHARED_KEY=//p"
 
 static const char cmd_check_settings_subject[] = "settings";
 
@@ -89,11 +95,8 @@ cmd_check_fix_daemon(struct check_report *report, const struct conf_daemon *conf
     char *key = psql_shell_word(conf->key_file == NULL ? "" : conf->key_file);
 
     if (strstr(result->reason, "the shared key") != NULL) {
-        check_fix(
-            report,
-            "docker inspect appapi-harp --format '{{range .Config.Env}}{{println .}}{{end}}' | "
-            "sed -n s/^HP_SHARED_KEY=//p | %sdiff -q - %s",
-            geteuid() == 0 ? "" : "sudo ", key);
+        check_fix(report, CMD_CHECK_SHOW_KEY " | %sdiff -q - %s", geteuid() == 0 ? "" : "sudo ",
+                  key);
     } else if (result->harp_ok) {
         check_fix(report, "docker exec appapi-harp ls /var/run/docker.sock");
     } else {
@@ -132,15 +135,17 @@ cmd_check_daemon(struct check_report *report, const struct conf *settings,
     mem_free(subject);
 }
 
+/* asked: the database told which daemons it knows. */
 static void
-cmd_check_daemons(struct check_report *report, const struct conf *conf, const struct roster *roster)
+cmd_check_daemons(struct check_report *report, const struct conf *conf, const struct roster *roster,
+                  bool asked)
 {
     size_t count = roster_count(roster);
     struct probe_result *results = mem_alloc(count, sizeof *results);
     struct err err;
 
-    if (count == 0) {
-        check_fix_sql(report, "install.sql");
+    if (count == 0 && asked) {
+        cmd_check_fix_watch(report, conf);
         check_warning(report, "daemons",
                       "psql -v nextcloud=on -f sql/install.sql, or add a section "
                       "[daemon:NAME]",
@@ -155,22 +160,40 @@ cmd_check_daemons(struct check_report *report, const struct conf *conf, const st
     mem_free(results);
 }
 
-/* What to type about settings that are not there, or not right. */
+/* What to type about settings, or a key file, that are not there or not right. */
 static void
 cmd_check_fix_settings(struct check_report *report, const char *path, const struct err *err)
 {
     const char *prefix = geteuid() == 0 ? "" : "sudo ";
-    char *word = psql_shell_word(path);
+    const char *as_user = strstr(err->hint, "sudo -u ");
+    /* "FILE:1: [harp] shared_key_file: KEYFILE: what is wrong" is about the key file. */
+    static const char marker[] = "] shared_key_file: /";
+    const char *key = strstr(err->text, marker);
+    char *file = mem_strdup(path);
+    char *word;
 
-    if (access(path, F_OK) != 0 && errno == ENOENT) {
-        check_fix(report, "%sharpsweep setup -c %s", prefix, word);
+    if (key != NULL) {
+        key += sizeof marker - 2;
+        mem_free(file);
+        file = mem_strndup(key, strcspn(key, ":"));
+    }
+    word = psql_shell_word(file);
+    if (as_user != NULL) {
+        check_fix(report, "%s --fix-hints", as_user);
     } else if (strncmp(err->hint, "chmod ", 6) == 0 || strncmp(err->hint, "chown ", 6) == 0) {
         /* Up to the other way that some of them name. */
         check_fix(report, "%s%.*s", prefix, (int)strcspn(err->hint, ","), err->hint);
+    } else if (strstr(err->text, ": the key is empty") != NULL) {
+        check_fix(report, CMD_CHECK_SHOW_KEY " | %stee %s >/dev/null", prefix, word);
+    } else if (access(file, F_OK) == 0 || errno != ENOENT) {
+        check_fix_edit(report, file);
+    } else if (key == NULL) {
+        check_fix(report, "%sharpsweep setup -c %s", prefix, word);
     } else {
-        check_fix_edit(report, path);
+        check_fix(report, "%sinstall -m 600 -o harpsweep -g harpsweep /dev/null %s", prefix, word);
     }
     mem_free(word);
+    mem_free(file);
 }
 
 int
@@ -184,11 +207,12 @@ cmd_check(const struct cli *cli)
     check_report_open(&report, cli);
     if (conf_load(cli->config_path, &conf, &err)) {
         struct roster *roster = roster_new(conf);
+        bool asked;
 
         report.conninfo = conf->conninfo;
         cmd_check_settings(&report, conf, cli->verbosity > 0);
-        cmd_check_database(&report, conf, roster);
-        cmd_check_daemons(&report, conf, roster);
+        asked = cmd_check_database(&report, conf, roster);
+        cmd_check_daemons(&report, conf, roster, asked);
         roster_free(roster);
         conf_free(conf);
     } else {

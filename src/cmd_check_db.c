@@ -97,16 +97,18 @@ cmd_check_privileges(struct check_report *report, struct db *db, const struct db
 
 /* True where the schema can be worked with. */
 static bool
-cmd_check_schema(struct check_report *report, struct db *db, const struct db_result *server)
+cmd_check_schema(struct check_report *report, const struct conf *conf, struct db *db,
+                 const struct db_result *server)
 {
     const char *user = db_text(server, 0, LEDGER_SERVER_USER);
     int64_t version = 0;
     struct err err;
 
     if (!db_bool(server, 0, LEDGER_SERVER_SCHEMA_EXISTS)) {
-        check_fix_sql(report, "install.sql");
+        cmd_check_fix_watch(report, conf);
         check_error(report, cmd_check_subject, EXIT_CODE_CONFIG,
-                    "psql -f sql/install.sql in that database, or correct dbname in conninfo",
+                    "psql -v nextcloud=on -f sql/install.sql in Nextcloud's database, or correct "
+                    "dbname in conninfo",
                     "database %s has no schema harpsweep",
                     db_text(server, 0, LEDGER_SERVER_DATABASE));
     } else if (!db_bool(server, 0, LEDGER_SERVER_SCHEMA_USABLE)) {
@@ -158,7 +160,36 @@ cmd_check_server(struct check_report *report, const struct conf *conf, struct db
     } else {
         check_ok(report, cmd_check_subject, "it can be written to");
     }
-    return cmd_check_schema(report, db, server);
+    return cmd_check_schema(report, conf, db, server);
+}
+
+/* What to type about a server that answers and refuses. False where it is none of that, or speaks
+ * another language: libpq tells no code of a refused connection. */
+static bool
+cmd_check_fix_refusal(struct check_report *report, const struct conf *conf, const struct err *err)
+{
+    const char *role = strstr(err->text, "role \"");
+    int length = role == NULL ? 0 : (int)strcspn(role + 6, "\"");
+    char *sql = NULL;
+
+    if (role != NULL && strstr(role, "does not exist") != NULL) {
+        sql = mem_printf("create role \"%.*s\" login in role harpsweep_worker", length, role + 6);
+    } else if (role != NULL && strstr(role, "not permitted to log in") != NULL) {
+        sql = mem_printf("alter role \"%.*s\" login", length, role + 6);
+    } else if (strstr(err->text, "authentication failed") != NULL ||
+               strstr(err->text, "pg_hba.conf") != NULL) {
+        sql = mem_strdup("table pg_hba_file_rules");
+    } else if (strstr(err->text, "database \"") != NULL &&
+               strstr(err->text, "does not exist") != NULL) {
+        check_fix_edit(report, conf->path);
+        return true;
+    }
+    if (sql == NULL) {
+        return false;
+    }
+    check_fix_sql(report, sql);
+    mem_free(sql);
+    return true;
 }
 
 /* What to type where there is no connection: does anybody answer there? */
@@ -188,18 +219,21 @@ cmd_check_fix_connection(struct check_report *report, const struct conf *conf)
     mem_free(command);
 }
 
-void
+bool
 cmd_check_database(struct check_report *report, const struct conf *conf, struct roster *roster)
 {
     struct db_result *server;
     struct db *db;
     struct err err;
     int64_t before;
+    bool asked = false;
 
     if (!db_open(conf->conninfo, &db, &err)) {
-        cmd_check_fix_connection(report, conf);
+        if (!cmd_check_fix_refusal(report, conf, &err)) {
+            cmd_check_fix_connection(report, conf);
+        }
         check_error_of(report, cmd_check_subject, &err);
-        return;
+        return false;
     }
     before = clock_wall_ms();
     if (ledger_ask_server(db, &server, &err)) {
@@ -210,11 +244,12 @@ cmd_check_database(struct check_report *report, const struct conf *conf, struct 
 
         cmd_check_clock(report, db_int(server, 0, LEDGER_SERVER_CLOCK_MS) - here);
         if (usable) {
-            cmd_check_nextcloud(report, db, conf, roster);
+            asked = cmd_check_nextcloud(report, db, conf, roster);
         }
         db_result_free(server);
     } else {
         check_error_of(report, cmd_check_subject, &err);
     }
     db_close(db);
+    return asked;
 }

@@ -8,8 +8,9 @@
 #include "conf.h"
 #include "roster.h"
 
-/* Adds the daemons that Nextcloud's tables tell of to the roster. */
-void cmd_check_database(struct check_report *report, const struct conf *conf,
+/* Adds the daemons that Nextcloud's tables tell of to the roster. False where they could not be
+ * asked for. */
+bool cmd_check_database(struct check_report *report, const struct conf *conf,
                         struct roster *roster);
 
 #endif

@@ -74,7 +74,7 @@ cmd_check_watched(struct check_report *report, const struct conf *conf,
     }
 }
 
-static void
+void
 cmd_check_fix_watch(struct check_report *report, const struct conf *conf)
 {
     char *prefix = mem_printf("prefix=%s", conf->table_prefix);
@@ -122,12 +122,13 @@ cmd_check_unwatched(struct check_report *report, const struct conf *conf,
     mem_free(command);
 }
 
-void
+bool
 cmd_check_nextcloud(struct check_report *report, struct db *db, const struct conf *conf,
                     struct roster *roster)
 {
     struct db_result *state;
     bool nextcloud = false;
+    bool done;
     struct err err;
 
     if (!ledger_ask_nextcloud(db, conf->nextcloud_schema, conf->table_prefix, &state, &err)) {
@@ -136,7 +137,7 @@ cmd_check_nextcloud(struct check_report *report, struct db *db, const struct con
                        "with a harpsweep that knows it");
         check_fix_sql(report, "intake_appapi.sql");
         check_error_of(report, cmd_check_subject, &err);
-        return;
+        return false;
     }
     if (db_bool(state, 0, LEDGER_NEXTCLOUD_WATCHED)) {
         cmd_check_watched(report, conf, state);
@@ -145,7 +146,9 @@ cmd_check_nextcloud(struct check_report *report, struct db *db, const struct con
         cmd_check_unwatched(report, conf, state);
     }
     db_result_free(state);
-    if (!roster_load(roster, db, &nextcloud, &err)) {
+    done = roster_load(roster, db, &nextcloud, &err);
+    if (!done) {
         check_error_of(report, cmd_check_subject, &err);
     }
+    return done;
 }

@@ -9,8 +9,12 @@
 #include "db.h"
 #include "roster.h"
 
-/* Adds the daemons of Nextcloud to the roster. */
-void cmd_check_nextcloud(struct check_report *report, struct db *db, const struct conf *conf,
+/* Adds the daemons of Nextcloud to the roster. False where they could not be asked for. */
+bool cmd_check_nextcloud(struct check_report *report, struct db *db, const struct conf *conf,
                          struct roster *roster);
+
+/* The next command about the next finding: what installs the schema, with the triggers on
+ * Nextcloud's tables. */
+void cmd_check_fix_watch(struct check_report *report, const struct conf *conf);
 
 #endif

@@ -191,7 +191,18 @@ check_error(struct check_report *report, const char *subject, int code, const ch
 void
 check_error_of(struct check_report *report, const char *subject, const struct err *err)
 {
-    check_error(report, subject, err_exit_code(err->kind), err->hint, "%s", err->text);
+    size_t length = strlen(subject);
+    /* Errors begin with what they are about, as findings do. */
+    bool twice =
+        strncmp(err->text, subject, length) == 0 && strncmp(err->text + length, ": ", 2) == 0;
+    const char *pointer = strstr(err->hint, "; 'harpsweep check --fix-hints'");
+    char *hint = report->fix_hints && pointer != NULL
+                     ? mem_strndup(err->hint, (size_t)(pointer - err->hint))
+                     : mem_strdup(err->hint);
+
+    check_error(report, subject, err_exit_code(err->kind), hint, "%s",
+                err->text + (twice ? length + 2 : 0));
+    mem_free(hint);
 }
 
 void

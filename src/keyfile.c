@@ -23,8 +23,12 @@ keyfile_check(const char *path, const struct stat *info, struct err *err)
     if (info->st_uid != geteuid() && info->st_uid != 0) {
         (void)err_set(err, ERR_CONFIG, "%s: belongs to somebody else (user ID %ld)", path,
                       (long)info->st_uid);
-        return err_hint(err, "chown %ld %s, or start harpsweep as the file's owner",
-                        (long)geteuid(), path);
+        /* Root is who looks, not who runs: taken from its owner, the file would end cron's runs. */
+        return geteuid() == 0
+                   ? err_hint(err, "as the file's owner: sudo -u '#%ld' harpsweep check",
+                              (long)info->st_uid)
+                   : err_hint(err, "chown %ld %s, or start harpsweep as the file's owner",
+                              (long)geteuid(), path);
     }
     if ((info->st_mode & 077) != 0) {
         (void)err_set(err, ERR_CONFIG, "%s: others can read or change it (mode %03o)", path,

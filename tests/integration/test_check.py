@@ -50,7 +50,7 @@ def test_a_schema_of_somebody_else(program, empty_database, cluster, worker):
 def test_a_version_that_cannot_be_told(program, connection):
     connection.execute("create or replace function harpsweep.schema_version() returns int language plpgsql as"
                        " $$begin raise exception 'no version today'; end$$")
-    assert "error    database: database: no version today" in program("check", code=69).out
+    assert "error    database: no version today" in program("check", code=69).out
 
 
 def test_a_schema_that_lacks_something(program, connection):

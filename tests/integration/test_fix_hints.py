@@ -111,3 +111,50 @@ def test_nextcloud(program, connection):
     Nextcloud(connection).create_tables()
     command = only(fixes(program, 0), "nobody watches them")
     assert "nextcloud=on" in command and "prefix=oc_" in command
+
+
+@pytest.mark.parametrize("text, words", [
+    ("", "tee "), ("one\ntwo\n", "edit"), ("k\x01y\n", "edit"), ("k" * 5000, "edit"), (None, "install -m 600 -o harpsweep"),
+], ids=["empty", "two lines", "no text", "long", "missing"])
+def test_a_key_that_is_none(program, text, words):
+    """The command is about the key file, not about the settings that name it."""
+    if text is None:
+        program.key_file.unlink()
+    else:
+        program.key_file.write_text(text)
+    command = only(fixes(program, 78), str(program.key_file))
+    assert words in command and str(program.key_file) in command and str(program.settings) not in command
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+def test_a_key_of_somebody_elses(program):
+    """Whose key it is runs harpsweep: root, who only looks, must not take it away."""
+    os.chown(program.key_file, 65534, 65534)
+    command = only(fixes(program, 78), "belongs to somebody else")
+    assert command == "sudo -u '#65534' harpsweep check --fix-hints"
+    assert "chown" not in program("check", "--fix-hints", code=78).out
+
+
+def test_a_role_that_is_not_there(cluster, database, connection, tmp_path, harp):
+    name = "gone_" + database.name
+    program = Program(tmp_path, cluster.conninfo(database.name, name), harp.url)
+    for words in ("does not exist", "not permitted to log in"):
+        found = fixes(program, 78)
+        assert len(found) == 1  # nothing about daemons that nobody could ask for
+        [(said, command)] = found.items()
+        assert said.startswith("database: no connection: ") and words in said
+        assert "fix-hints" not in program("check", "--fix-hints", code=78).out
+        connection.execute(statement(command))
+        connection.execute(f'alter role "{name}" nologin' if words == "does not exist" else "")
+    assert "all privileges" in program("check").out
+    connection.execute(f'drop owned by "{name}"; drop role "{name}"')
+
+
+def test_a_database_that_is_not_there(cluster, tmp_path, harp):
+    program = Program(tmp_path, cluster.conninfo("nowhere"), harp.url)
+    assert str(program.settings) in only(fixes(program, 78), '"nowhere" does not exist')
+
+
+def test_no_daemon(program):
+    del program.sections["daemon:harp"]
+    assert "nextcloud=on" in only(fixes(program, 0), "no daemon is known")
