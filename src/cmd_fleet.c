@@ -60,6 +60,8 @@ cmd_fleet_add_up(const struct fleet *fleet)
             sum.worked += report->worked;
             sweep_report_add(&sum.total, report);
         }
+        sum.total.left_work =
+            sum.total.left_work || fleet->instances[i].exit_code == EXIT_CODE_LEFT_WORK;
         sum.failed += fleet->instances[i].exit_code > EXIT_CODE_ATTENTION &&
                       fleet->instances[i].exit_code != EXIT_CODE_LEFT_WORK;
     }

@@ -159,8 +159,9 @@ fleet_run(struct fleet *fleet, size_t parallel, fleet_work *work, const void *co
 int
 fleet_exit_code(const struct fleet *fleet)
 {
-    static const int gravest[] = {EXIT_CODE_INTERNAL,  EXIT_CODE_CONFIG,    EXIT_CODE_UNAVAILABLE,
-                                  EXIT_CODE_ATTENTION, EXIT_CODE_LEFT_WORK, EXIT_CODE_OK};
+    static const int gravest[] = {EXIT_CODE_INTERNAL,    EXIT_CODE_CONFIG,    EXIT_CODE_USAGE,
+                                  EXIT_CODE_UNAVAILABLE, EXIT_CODE_ATTENTION, EXIT_CODE_LEFT_WORK,
+                                  EXIT_CODE_OK};
 
     for (size_t code = 0; code < sizeof gravest / sizeof *gravest; code++) {
         for (size_t i = 0; i < fleet->count; i++) {

@@ -3,6 +3,8 @@
 #include "log.h"
 #include "reply.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
@@ -110,6 +112,13 @@ main(int argc, char **argv)
 
     /* No core dump and no debugger of another process of this user: the keys are in here. */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    /* What is closed would become a connection, and be sent what is said to a person. It is opened
+     * so that what is written fails as it would have. */
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) {
+            (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+        }
+    }
     reply_init();
     if (!cli_parse(argc, argv, &cli, &err)) {
         log_err(&err);

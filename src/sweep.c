@@ -182,7 +182,8 @@ sweep_is_over(const struct sweep *sweep)
 static void
 sweep_wait(struct sweep *sweep)
 {
-    int fd = db_fd(sweep->db);
+    /* An idle connection that ended is readable for ever, and nobody reads it. */
+    int fd = sweep->step_busy ? db_fd(sweep->db) : -1;
     bool writing = db_is_open(sweep->db) && db_wants_write(sweep->db);
     bool soon = sweep->results.count > 0 || sweep->reconnect_wait_ms > 0;
     int64_t nap = soon ? SWEEP_RECORD_MS / 4 : SWEEP_NAP_MS;
@@ -229,6 +230,9 @@ sweep_left_work(const struct sweep *sweep)
 {
     bool limited = sweep->closing || sweep->claims_left == 0;
 
+    if (sweep->cut_short) {
+        return true;
+    }
     for (size_t i = 0; limited && i < sweep->daemon_count; i++) {
         const struct sweep_daemon *daemon = &sweep->daemons[i];
 

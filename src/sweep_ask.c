@@ -144,6 +144,9 @@ sweep_add_claim(struct sweep *sweep, struct sweep_steps *steps)
     int64_t budget = sweep_budget(sweep);
     bool any = false;
 
+    for (size_t i = 0; i < sweep->daemon_count; i++) {
+        sweep->daemons[i].asked = 0; /* in a claim that failed */
+    }
     for (size_t i = 0; i < sweep->daemon_count && !sweep->closing && budget > 0; i++) {
         struct sweep_daemon *daemon = &sweep->daemons[(sweep->turn + i) % sweep->daemon_count];
         int want = sweep_want(sweep, daemon);

@@ -161,6 +161,26 @@ sweep_open_http(struct sweep *sweep)
     return true;
 }
 
+/* The next job of its queue was inspected, and what Docker told grows old. */
+static bool
+sweep_is_halfway(const struct sweep_daemon *daemon)
+{
+    return daemon->queue.first != NULL && daemon->queue.first->inspected_ms != 0;
+}
+
+static void
+sweep_start_turn(struct sweep *sweep, bool all)
+{
+    size_t count = sweep->daemon_count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct sweep_daemon *daemon = &sweep->daemons[(sweep->turn + i) % count];
+
+        while ((all || sweep_is_halfway(daemon)) && sweep_start_one(sweep, daemon)) {
+        }
+    }
+}
+
 void
 sweep_start(struct sweep *sweep)
 {
@@ -170,11 +190,7 @@ sweep_start(struct sweep *sweep)
         sweep->http == NULL) {
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        struct sweep_daemon *daemon = &sweep->daemons[(sweep->turn + i) % count];
-
-        while (sweep_start_one(sweep, daemon)) {
-        }
-    }
+    sweep_start_turn(sweep, false);
+    sweep_start_turn(sweep, true);
     sweep->turn = count == 0 ? 0 : (sweep->turn + 1) % count;
 }

@@ -9,6 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What Docker told of a name holds for so long: it may lead to another image since. */
+#define SWEEP_INSPECT_MS 1000
+/* HaRP may take so long to connect before the word about a delete is asked for once more. */
+#define SWEEP_CONNECT_MS 1000
+
 #define SWEEP_LEASE_RAN_SHORT "its turn did not come before its lease ran short"
 
 void
@@ -39,7 +44,8 @@ sweep_release(struct sweep *sweep, struct sweep_job *job, const char *reason)
     const struct roster_daemon *entry = job->call.daemon->entry;
     char text[640];
 
-    if (!entry->gone) {
+    if (!entry->gone || sweep->aborting || sweep->failure.kind != ERR_NONE) {
+        sweep->cut_short = sweep->cut_short || sweep->aborting;
         sweep_end_job(sweep, job, JOBS_RELEASE, reason);
         return;
     }
@@ -129,7 +135,11 @@ sweep_judge(const struct sweep *sweep, struct sweep_job *job, const struct http_
             [VERDICT_TARGET_ID] = SWEEP_REMOVE_ID,
         };
         job->phase = next[target];
+        if (strcmp(job->image_id, verdict.image_id) != 0) {
+            job->confirmed_image = false;
+        }
         (void)snprintf(job->image_id, sizeof job->image_id, "%s", verdict.image_id);
+        job->inspected_ms = clock_boot_ms();
     }
     return verdict;
 }
@@ -144,12 +154,13 @@ sweep_job_answered(struct sweep *sweep, struct sweep_job *job, const struct http
     job->result.duration_ms += answer->duration_ms;
     if (answer->transport == HTTP_ABORTED) {
         lane_take_abort(&daemon->lane);
+        sweep->cut_short = true;
         sweep_end_job(sweep, job, JOBS_RELEASE, "the run had to end while HaRP was working on it");
         return;
     }
     if (answer->transport == HTTP_LATE) {
         lane_take_abort(&daemon->lane);
-        sweep_end_job(sweep, job, JOBS_RELEASE, SWEEP_LEASE_RAN_SHORT);
+        sweep_list_push_first(&daemon->queue, job); /* its start sees what has run out */
         return;
     }
     verdict = sweep_judge(sweep, job, answer);
@@ -165,6 +176,14 @@ sweep_job_answered(struct sweep *sweep, struct sweep_job *job, const struct http
     }
 }
 
+/* Until when a delete may be sent on the word that it has. Where to connect takes longer than the
+ * word is good for, some time has to be left for that: else no delete would ever be sent. */
+static int64_t
+sweep_send_by(const struct sweep *sweep, const struct sweep_job *job)
+{
+    return job->confirmed_ms + sweep_word_ms(sweep) + SWEEP_CONNECT_MS;
+}
+
 static bool
 sweep_begin_request(struct sweep *sweep, struct sweep_job *job, struct err *err)
 {
@@ -172,8 +191,11 @@ sweep_begin_request(struct sweep *sweep, struct sweep_job *job, struct err *err)
     struct gateway_limits limits = gateway_limits_of(sweep->conf);
 
     /* Between this look at the clock and the request, the machine may sleep for longer than the
-     * lease. */
+     * lease, and HaRP may take its time to connect. */
     limits.send_by_ms = job->start_by_ms;
+    if (sweep_deletes_next(job) && sweep_send_by(sweep, job) < limits.send_by_ms) {
+        limits.send_by_ms = sweep_send_by(sweep, job);
+    }
     switch (job->phase) {
     case SWEEP_INSPECT_REF:
         return gateway_begin_inspect(sweep->http, daemon, &limits, job->job.image_ref, &job->call,
@@ -216,6 +238,11 @@ sweep_start_job(struct sweep *sweep, struct sweep_daemon *daemon)
     if (sweep_needs_word(sweep, job, now)) {
         sweep_list_push(&sweep->confirm, job);
         return true;
+    }
+    /* Behind the word, and not before it: both have to be young at once. */
+    if (sweep->conf->verify && sweep_deletes_next(job) &&
+        now - job->inspected_ms > SWEEP_INSPECT_MS) {
+        job->phase = SWEEP_INSPECT_REF;
     }
     if (!sweep_begin_request(sweep, job, &err)) {
         sweep_end_job(sweep, job, JOBS_RELEASE, err.text);

@@ -76,6 +76,7 @@ struct sweep_job {
     int64_t
         confirmed_ms; /* when the question was sent to which the database said that it is ours */
     int64_t ended_ms;
+    int64_t inspected_ms; /* when Docker told of the image */
     bool confirmed_image; /* and that question named the image */
     char image_id[72];    /* what Docker told; "" where it was not asked, or there is none */
     struct jobs_result result;
@@ -162,6 +163,7 @@ struct sweep {
     bool reconcile_due; /* apps were removed and nobody told */
     bool closing;       /* no more claims */
     bool aborting;      /* no more requests */
+    bool cut_short;     /* jobs were given back because the run had to end */
     bool alone;         /* an exchange was refused: next time record without anything else */
     bool hello_due;     /* schema and clock have to be looked at (again) */
     bool begin_due;     /* and at first nothing else: only an alarm makes a run ask for more */

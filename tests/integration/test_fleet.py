@@ -1,6 +1,7 @@
 """A folder of settings files: many instances in one process, and what happens to one never touches another."""
 
 import itertools
+import json
 import os
 import time
 
@@ -164,3 +165,23 @@ def test_formats_for_one_file(fleet, form):
 
 def test_an_empty_folder_is_an_error(fleet):
     assert "holds no settings file (*.ini)" in fleet("run", code=78).err
+
+
+class TestTheWhole:
+    def test_a_daemon_that_nobody_knows(self, fleet):
+        fleet.add()
+        fleet.add()
+        assert "nosuch" in fleet("run", "--daemon", "nosuch", code=64).err
+
+    def test_what_was_never_begun_is_work_left(self, fleet, harp):
+        connections = [fleet.add() for _ in range(3)]
+        harp.fault(kind="inspect", delay=1)
+        for number, connection in enumerate(connections):
+            due(connection, f"app:{number}")
+        with Program.start_with(fleet.folder, "run", "--max-instances", 1, "--json") as run:
+            while not harp.log("inspect"):
+                time.sleep(0.01)
+            time.sleep(0.2)
+            run.terminate()
+            out, _ = run.communicate(timeout=30)
+        assert run.returncode == 75 and json.loads(out)["left_work"] is True

@@ -2,6 +2,9 @@
 with the stand-in playing the containers and real runs in between. Parity with AppAPI's own draft of an image
 cleanup, story by story."""
 
+import signal
+import time
+
 import pytest
 
 from harness.nextcloud import Nextcloud
@@ -725,3 +728,29 @@ def test_old_observations_are_pruned_and_those_that_matter_stay(program, story, 
     assert [row[0] for row in connection.execute("select image_ref from harpsweep.exapp_image order by id")] == [
         "registry.example/apps/talk:3", "registry.example/apps/talk:4"]
     assert [row[2] for row in story.intake_errors()] == ["new"]
+
+
+def test_a_daemon_that_went_and_a_run_that_is_cut_short(program, story, harp, connection):
+    """Its jobs end some day, but what was never sent is no attempt of theirs."""
+    program.sections["cleanup"]["max_failures"] = 1
+    apps = [f"app{number}" for number in range(6)]
+    for app in apps:
+        story.install(app, f"registry.example/{app}:1")
+    program("run")
+    for app in apps:
+        story.uninstall(app)
+    story.nextcloud.delete_daemon(DAEMON)
+    for app in apps[1:]:
+        harp.fault(kind="remove", ref=f"registry.example/{app}:1", delay=20)
+    with program.start("run") as run:
+        end = time.monotonic() + 20
+        while len(harp.log("remove")) < 5 and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        run.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=30)
+    assert run.returncode == 75
+    assert dict(connection.execute("select state::text, count(*) from harpsweep.job group by 1").fetchall()) == {
+        "removed": 1, "pending": 5}

@@ -237,6 +237,23 @@ test_whose_turn_it_is(void **state)
     assert_int_equal(sweep.turn, 0);
 }
 
+/* What Docker told of an image grows old: its delete comes before other daemons' jobs begin. */
+static void
+test_what_was_inspected_comes_first(void **state)
+{
+    (void)state;
+    (void)scene_queue(&daemons[0], 1, "even:1", NULL);
+    (void)scene_queue(&daemons[1], 2, "odd:1", NULL);
+    daemons[1].queue.first->phase = SWEEP_REMOVE_REF;
+    daemons[1].queue.first->inspected_ms = world.now_ms;
+    (void)scene_queue(&daemons[1], 3, "odd:2", NULL);
+    world_conf.max_parallel = 2;
+    sweep_start(&sweep);
+    expect_asked(0, "e remove odd:1");
+    expect_asked(1, "d inspect even:1");
+    assert_int_equal(world.asked_count, 2);
+}
+
 /* A daemon that does not answer takes no place from the others, and there may be as many of those
  * as there are places. */
 static void
@@ -286,6 +303,7 @@ main(void)
         SCENE_TEST(test_when_libcurl_is_loaded),
         SCENE_TEST(test_when_no_request_starts),
         SCENE_TEST(test_whose_turn_it_is),
+        SCENE_TEST(test_what_was_inspected_comes_first),
         SCENE_TEST(test_the_first_question_is_not_counted),
         SCENE_TEST(test_names),
     };

@@ -36,6 +36,7 @@ asks_again(enum sweep_phase phase, bool nextcloud, int64_t age_ms, const char *r
 
     sweep.nextcloud = nextcloud;
     job->phase = phase;
+    job->inspected_ms = world.now_ms;
     job->confirmed_ms = world.now_ms - age_ms;
     job->confirmed_image = confirmed;
     (void)snprintf(job->image_id, sizeof job->image_id, "%s", told);
@@ -89,6 +90,82 @@ test_a_delete_rests_on_a_word_about_its_image(void **state)
     assert_false(asks_again(SWEEP_REMOVE_REF, true, 0, NULL, ID_A, true));
     assert_false(asks_again(SWEEP_REMOVE_REF, true, 0, ID_B, ID_A, true));
     assert_false(asks_again(SWEEP_REMOVE_REF, false, 0, NULL, ID_A, false));
+}
+
+/* A name may mean another image by now: what Docker told of it has to be young as well. */
+static void
+test_a_delete_rests_on_a_fresh_look(void **state)
+{
+    static const enum sweep_phase removals[] = {SWEEP_REMOVE_REF, SWEEP_REMOVE_ID};
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct sweep_job *job = scene_queue(&daemons[0], 1, "app:1", ID_B);
+
+        world_conf.verify = i < 4;
+        job->phase = removals[i % 2];
+        job->inspected_ms = world.now_ms - (i / 2 == 1 ? 1000 : 1001);
+        job->confirmed_image = true;
+        (void)strcpy(job->image_id, i % 2 == 0 ? ID_A : ID_B);
+        assert_true(sweep_start_job(&sweep, &daemons[0]));
+        expect_asked(i, i < 2        ? "d inspect app:1"
+                        : i % 2 == 0 ? "d remove app:1"
+                                     : "d remove " ID_B);
+        if (i < 2) { /* it leads to ID_A, and the word was about that one or it was not */
+            scene_answer(200, NULL);
+            assert_int_equal(job->confirmed_image, i == 0);
+            assert_int_equal(job->phase, SWEEP_INSPECT_ID);
+            assert_int_equal(job->inspected_ms, world.now_ms);
+        } else {
+            scene_answer(404, "no");
+        }
+        scene_free_list(&daemons[0].queue);
+        scene_free_list(&sweep.results);
+    }
+}
+
+/* The word comes first, for it is what takes its time: both are young then. */
+static void
+test_the_word_comes_before_the_second_look(void **state)
+{
+    struct sweep_job *job = scene_queue(&daemons[0], 1, "app:1", NULL);
+
+    (void)state;
+    job->phase = SWEEP_REMOVE_REF;
+    job->inspected_ms = job->confirmed_ms = world.now_ms - 1001;
+    assert_true(sweep_start_job(&sweep, &daemons[0]));
+    assert_int_equal(world.asked_count, 0);
+    assert_ptr_equal(sweep.confirm.first, job);
+    assert_int_equal(job->phase, SWEEP_REMOVE_REF);
+}
+
+/* HaRP may take long to connect: a delete that could not be sent while its word was good asks anew.
+ */
+static void
+test_until_when_a_request_may_be_sent(void **state)
+{
+    struct sweep_job *job = scene_queue(&daemons[0], 1, "app:1", NULL);
+
+    (void)state;
+    assert_true(sweep_start_job(&sweep, &daemons[0]));
+    assert_int_equal(world.asked[0].send_by_ms, job->start_by_ms);
+    scene_answer(200, NULL);
+    job->confirmed_ms = world.now_ms - 500;
+    assert_true(sweep_start_job(&sweep, &daemons[0]));
+    expect_asked(1, "d remove app:1");
+    assert_int_equal(world.asked[1].send_by_ms, world.now_ms - 500 + SWEEP_CONFIRMED_MS + 1000);
+    world_end(&world.http, &world.asked[1],
+              (struct answered){.transport = HTTP_LATE, .took_ms = 1500});
+    assert_int_equal(daemons[0].lane.active, 0);
+    assert_true(sweep_start_job(&sweep, &daemons[0]));
+    assert_ptr_equal(sweep_list_pop(&sweep.confirm), job);
+    assert_int_equal(sweep.results.count, 0);
+    /* Never longer than the lease allows. */
+    job->confirmed_ms = job->inspected_ms = world.now_ms;
+    job->start_by_ms = world.now_ms + 7;
+    sweep_list_push(&daemons[0].queue, job);
+    assert_true(sweep_start_job(&sweep, &daemons[0]));
+    assert_int_equal(world.asked[2].send_by_ms, world.now_ms + 7);
 }
 
 /* Where libcurl refuses a request the run ends, and the job is given back. */
@@ -186,15 +263,23 @@ test_a_request_that_was_ended_or_never_sent(void **state)
     static const struct {
         enum http_transport transport;
         const char *reason;
-    } cases[] = {{HTTP_ABORTED, "the run had to end while HaRP was working on it"},
-                 {HTTP_LATE, LEASE_RAN_SHORT}};
+        int64_t took_ms;
+    } cases[] = {{HTTP_ABORTED, "the run had to end while HaRP was working on it", 0},
+                 {HTTP_LATE, LEASE_RAN_SHORT, 20000}};
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct sweep_job *job = scene_queue(&daemons[0], 1, "app:1", NULL);
 
         assert_true(sweep_start_job(&sweep, &daemons[0]));
-        world_end(&world.http, &world.asked[i], (struct answered){.transport = cases[i].transport});
+        world_end(&world.http, &world.asked[i],
+                  (struct answered){.transport = cases[i].transport, .took_ms = cases[i].took_ms});
+        if (cases[i].transport == HTTP_LATE) { /* its next start sees why */
+            assert_true(sweep_start_job(&sweep, &daemons[0]));
+        }
+        assert_int_equal(world.asked_count, i + 1);
+        assert_int_equal(sweep.cut_short, cases[i].transport == HTTP_ABORTED);
+        sweep.cut_short = false;
         expect_result(job, JOBS_RELEASE, cases[i].reason);
         assert_int_equal(daemons[0].lane.active, 0);
         assert_int_equal(daemons[0].lane.troubles, 0);
@@ -238,6 +323,19 @@ test_what_is_given_back_of_a_daemon_that_is_gone(void **state)
     sweep_release(&sweep, gone, "why");
     expect_result(job, JOBS_RELEASE, "why");
     expect_result(gone, JOBS_RETRY, "daemon e is not registered in Nextcloud any more; why");
+    assert_false(sweep.cut_short);
+    /* Where the run itself has to end, nothing was tried. */
+    gone = scene_job(&daemons[1], 3, "app:1", NULL);
+    sweep.aborting = true;
+    sweep_release(&sweep, gone, "why");
+    expect_result(gone, JOBS_RELEASE, "why");
+    assert_true(sweep.cut_short);
+    sweep.aborting = sweep.cut_short = false;
+    gone = scene_job(&daemons[1], 4, "app:1", NULL);
+    sweep.failure.kind = ERR_INTERNAL;
+    sweep_release(&sweep, gone, "why");
+    expect_result(gone, JOBS_RELEASE, "why");
+    assert_false(sweep.cut_short);
 }
 
 /* One measure is the mean; those that follow count an eighth. */
@@ -254,7 +352,7 @@ test_the_mean(void **state)
         struct sweep_job *job = scene_queue(&daemons[0], 1, "app:1", NULL);
 
         job->phase = SWEEP_REMOVE_REF;
-        job->confirmed_ms = world.now_ms;
+        job->inspected_ms = job->confirmed_ms = world.now_ms;
         assert_true(sweep_start_job(&sweep, &daemons[0]));
         world_end(&world.http, &world.asked[i],
                   (struct answered){.status = 200, .took_ms = steps[i].took_ms});
@@ -305,6 +403,7 @@ test_what_an_answer_comes_to(void **state)
         struct sweep_job *job = scene_queue(&daemons[0], 1, "app:1", ID_A);
 
         job->phase = cases[i].phase;
+        job->inspected_ms = world.now_ms;
         assert_true(sweep_start_job(&sweep, &daemons[0]));
         world_end(&world.http, &world.asked[i], cases[i].answered);
         expect_result(job, cases[i].action, NULL);
@@ -321,6 +420,9 @@ main(void)
         SCENE_TEST(test_no_request_starts_too_late),
         SCENE_TEST(test_a_delete_rests_on_a_fresh_word),
         SCENE_TEST(test_a_delete_rests_on_a_word_about_its_image),
+        SCENE_TEST(test_a_delete_rests_on_a_fresh_look),
+        SCENE_TEST(test_the_word_comes_before_the_second_look),
+        SCENE_TEST(test_until_when_a_request_may_be_sent),
         SCENE_TEST(test_a_request_that_cannot_begin),
         SCENE_TEST(test_a_name),
         SCENE_TEST(test_an_image_without_its_name),

@@ -56,7 +56,7 @@ test_the_soft_limit(void **state)
 {
     (void)state;
     (void)world_add_jobs("d", "app:1", 9);
-    slow_ms = 3000;
+    slow_ms = 1000;
     world.on_asked = be_slow;
     assert_true(world_run());
     assert_true(report.left_work);

@@ -332,7 +332,7 @@ static void
 be_slow(const struct asked *asked, struct answered *answered)
 {
     if (strstr(asked->what, "inspect") != NULL) {
-        answered->took_ms = SWEEP_CONFIRMED_MS + 1;
+        answered->took_ms = times_asked(asked->what) > 1 ? 1 : SWEEP_CONFIRMED_MS + 1;
     }
 }
 
