@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+/* Who did not look at his requests for so long was stopped, or waited for something else. */
+#define HTTP_HELD_UP_MS 1000
 /* A body's memory beyond this is given back at once. */
 #define HTTP_BODY_KEEP 8192
 /* Any number of so many digits fits into 64 bits. */
@@ -106,6 +108,23 @@ http_finish(struct http_slot *slot, enum http_transport transport, const char *d
 }
 
 bool
+http_was_held_up(const struct http *http)
+{
+    return http->held_up_at_ms != 0 && clock_boot_ms() - http->held_up_at_ms < HTTP_HELD_UP_MS;
+}
+
+void
+http_look(struct http *http, int64_t expected_ms)
+{
+    int64_t now = clock_boot_ms();
+
+    if (now - http->seen_ms - expected_ms >= HTTP_HELD_UP_MS) {
+        http->held_up_at_ms = now;
+    }
+    http->seen_ms = now;
+}
+
+bool
 http_open(int max_parallel, http_done *done, void *context, struct http **ret_http, struct err *err)
 {
     struct http *http = mem_alloc(1, sizeof *http);
@@ -113,6 +132,7 @@ http_open(int max_parallel, http_done *done, void *context, struct http **ret_ht
 
     http->done = done;
     http->context = context;
+    http->seen_ms = clock_boot_ms();
     /* One more, because the answer that done() looks at still holds its place. */
     http->slot_count = (size_t)places + 1;
     http->slots = mem_alloc(http->slot_count, sizeof *http->slots);
@@ -175,6 +195,9 @@ http_begin(struct http *http, const struct http_request *request, struct err *er
         return err_set(err, ERR_INTERNAL, "libcurl refuses a request to %s", request->url);
     }
     slot->begun_ms = clock_boot_ms();
+    if (http->active == 0) {
+        http->seen_ms = slot->begun_ms; /* there was nothing to look at */
+    }
     slot->place = HTTP_PLACE_RUNNING;
     http->active++;
     return true;
@@ -191,16 +214,17 @@ http_wait(struct http *http, int extra_fd, bool extra_write, int64_t timeout_ms,
 {
     int timeout = timeout_ms < 0 ? 0 : timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
     int ended = 0;
+    bool done;
 
+    http_look(http, 0);
     /* Requests begun since the last call are sent before anything waits. */
-    if (!http_multi_work(http, &ended, err)) {
-        return false;
+    done = http_multi_work(http, &ended, err);
+    if (done && ended == 0) {
+        done = http_multi_poll(http, extra_fd, extra_write, timeout, err) &&
+               http_multi_work(http, &ended, err);
     }
-    if (ended > 0) {
-        return true;
-    }
-    return http_multi_poll(http, extra_fd, extra_write, timeout, err) &&
-           http_multi_work(http, &ended, err);
+    http->seen_ms = clock_boot_ms();
+    return done;
 }
 
 void

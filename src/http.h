@@ -29,7 +29,9 @@ enum http_transport {
     HTTP_NOT_HTTP,      /* what came is not HTTP/1.x */
     HTTP_ABORTED,       /* http_abort_all() */
     HTTP_FAILED,        /* anything else: see detail */
-    HTTP_LATE,          /* not sent, or not once more: send_by_ms had passed */
+    HTTP_LATE, /* nothing is known of it, and it may be tried again: send_by_ms had passed before it
+                * was sent (or sent once more), or this process was held up while its time ran out
+                */
 };
 
 struct http_request {

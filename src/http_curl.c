@@ -276,7 +276,9 @@ void
 http_curl_ended(struct http_slot *slot, int result)
 {
     const CURLcode code = (CURLcode)result;
-    enum http_transport transport = slot->late ? HTTP_LATE : http_transport_of(code, slot);
+    /* libcurl looks at the clock before it looks whether the answer is there. */
+    bool late = slot->late || (code == CURLE_OPERATION_TIMEDOUT && http_was_held_up(slot->http));
+    enum http_transport transport = late ? HTTP_LATE : http_transport_of(code, slot);
     const char *detail = "";
 
     if (transport != HTTP_ANSWERED) {

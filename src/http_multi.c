@@ -247,6 +247,7 @@ http_multi_poll(struct http *http, int extra_fd, bool extra_write, int timeout_m
     *extra =
         (struct pollfd){.fd = extra_fd, .events = (short)(POLLIN | (extra_write ? POLLOUT : 0))};
     ready = poll(http->fds, (nfds_t)http->fd_count + 1, wait);
+    http_look(http, wait);
     if (ready < 0) {
         return errno == EINTR || err_set(err, ERR_INTERNAL, "poll: %s", strerror(errno));
     }

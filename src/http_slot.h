@@ -55,6 +55,8 @@ struct http {
     struct http_slot *slots;
     size_t slot_count;
     int active;
+    int64_t seen_ms;       /* on the boot clock: when this process last looked at its requests */
+    int64_t held_up_at_ms; /* until when it had been held up, after it last looked; 0: never */
     http_done *done;
     void *context;
 };
@@ -77,6 +79,11 @@ void http_finish(struct http_slot *slot, enum http_transport transport, const ch
 bool http_request_set(struct http_slot *slot, const struct http_request *request) MUST_CHECK;
 /* http_request.c: after the handle is gone. */
 void http_request_free(struct http_slot *slot);
+
+/* http.c: whether what just ran out of time may have done so while this process did not look. */
+bool http_was_held_up(const struct http *http);
+/* http.c: this process looks at its requests again, after a wait that was to take so long. */
+void http_look(struct http *http, int64_t expected_ms);
 
 /* http_curl.c: starts the request of a slot; frees what the slot keeps for its requests. */
 bool http_curl_begin(struct http_slot *slot, const struct http_request *request) MUST_CHECK;

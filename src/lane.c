@@ -82,3 +82,10 @@ lane_take_abort(struct lane *lane)
 {
     lane->active--;
 }
+
+void
+lane_ask_again(struct lane *lane)
+{
+    lane->active--;
+    lane->gate = LANE_UNKNOWN;
+}

@@ -49,7 +49,10 @@ void lane_take_info(struct lane *lane, const struct http_answer *answer);
  * same job or app. A second trouble in a row becomes a VERDICT_STOP, and that stops the lane. */
 void lane_take(struct lane *lane, bool last, struct verdict *verdict);
 
-/* A request was ended by this process. */
+/* A request was ended by this process, or nothing is known of it. */
 void lane_take_abort(struct lane *lane);
+
+/* Nothing is known of /info: it has to be asked once more. */
+void lane_ask_again(struct lane *lane);
 
 #endif

@@ -89,6 +89,8 @@ probe_answered(void *context, void *user, const struct http_answer *answer)
     (void)context;
     if (answer->transport == HTTP_ABORTED) {
         probe_fail(call, "not asked to the end: interrupted", "");
+    } else if (answer->transport == HTTP_LATE) {
+        call->step = call->step == PROBE_INFO ? PROBE_WAITS : PROBE_PING_DUE;
     } else if (call->step == PROBE_INFO) {
         probe_judge_info(call, answer);
     } else {

@@ -95,6 +95,11 @@ survey_answered(void *context, void *user, const struct http_answer *answer)
     (void)context;
     if (answer->transport == HTTP_ABORTED) {
         lane_take_abort(lane);
+    } else if (answer->transport == HTTP_LATE && call->item == NULL) {
+        lane_ask_again(lane);
+    } else if (answer->transport == HTTP_LATE) {
+        lane_take_abort(lane);
+        survey_push(call);
     } else if (call->item == NULL) {
         lane_take_info(lane, answer);
     } else {

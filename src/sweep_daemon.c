@@ -81,6 +81,10 @@ sweep_info_answered(struct sweep *sweep, struct sweep_daemon *daemon,
         lane_take_abort(&daemon->lane);
         return;
     }
+    if (answer->transport == HTTP_LATE) {
+        lane_ask_again(&daemon->lane);
+        return;
+    }
     lane_take_info(&daemon->lane, answer);
     log_debug("daemon answers: daemon=%s harp=%s", daemon->lane.conf->name, daemon->lane.version);
 }

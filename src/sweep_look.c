@@ -145,6 +145,10 @@ sweep_look_answered(struct sweep *sweep, struct sweep_look *look, const struct h
     if (answer->transport == HTTP_ABORTED) {
         lane_take_abort(&look->call.daemon->lane);
         sweep_look_failed(look, "the run had to end");
+    } else if (answer->transport == HTTP_LATE) {
+        lane_take_abort(&look->call.daemon->lane);
+        look->next = look->call.daemon->looks;
+        look->call.daemon->looks = look;
     } else if (look->sizing) {
         sweep_look_size(sweep, look, answer);
     } else {

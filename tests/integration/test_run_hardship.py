@@ -217,3 +217,24 @@ def test_a_connection_that_ends_while_nothing_is_asked(program, harp, connection
         assert ticks() - before < 30  # hundredths of a second, of 200
         run.communicate(timeout=30)
     assert run.returncode == 0 and job(connection, number)["state"] == "removed"
+
+
+@pytest.mark.parametrize("kind, asked", [("info", {"info": 2, "inspect": 1, "remove": 1}), ("inspect", {"info": 1, "inspect": 2, "remove": 1}),
+                                         ("remove", {"info": 1, "inspect": 2, "remove": 1})])
+def test_a_process_that_was_stopped_blames_nobody(program, harp, connection, kind, asked):
+    """HaRP answered in time, and nobody looked: that is no silence, which would pause the daemon for ten minutes."""
+    program.sections["harp"]["timeout"] = "5s"
+    harp.add_image("app:1")
+    number = due(connection)
+    harp.fault(kind=kind, delay=0.5, effect=True)
+    with program.start("run", "-v") as run:
+        wait_for(lambda: harp.log(kind))
+        run.send_signal(signal.SIGSTOP)
+        time.sleep(6.5)
+        run.send_signal(signal.SIGCONT)
+        _, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err
+    kinds = [entry["kind"] for entry in harp.log()]
+    assert {name: kinds.count(name) for name in asked} == asked
+    assert job(connection, number)["state"] == ("absent" if kind == "remove" else "removed")
+    assert one(connection, "select count(*) from harpsweep.daemon where stop is not null") == 0

@@ -121,6 +121,22 @@ test_info_that_was_ended(void **state)
     assert_false(logged("daemon answers"));
 }
 
+/* Nothing is known of one that this process did not look at in time: it is asked once more. */
+static void
+test_info_that_nobody_looked_at(void **state)
+{
+    (void)state;
+    (void)scene_queue(&daemons[0], 1, "app:1", NULL);
+    ask_info(&daemons[0], (struct answered){.transport = HTTP_LATE});
+    assert_int_equal(daemons[0].lane.gate, LANE_UNKNOWN);
+    assert_int_equal(daemons[0].lane.active, 0);
+    assert_int_equal(sweep.asking, 0);
+    sweep_start(&sweep);
+    expect_asked(1, "d info");
+    assert_int_equal(report.daemons_stopped, 0);
+    assert_false(logged("daemon answers"));
+}
+
 /* What a claim brings after the stop goes back unsent. */
 static void
 test_jobs_that_come_after_the_stop(void **state)
@@ -297,6 +313,7 @@ main(void)
         SCENE_TEST(test_a_stop_is_told_once),
         SCENE_TEST(test_a_stop_that_was_told_by_an_earlier_run),
         SCENE_TEST(test_info_that_was_ended),
+        SCENE_TEST(test_info_that_nobody_looked_at),
         SCENE_TEST(test_jobs_that_come_after_the_stop),
         SCENE_TEST(test_looks_come_first),
         SCENE_TEST(test_info_that_cannot_begin),

@@ -116,6 +116,18 @@ test_a_look_that_is_ended(void **state)
     assert_true(logged("could not be looked at: the run had to end"));
 }
 
+static void
+test_a_look_that_nobody_looked_at(void **state)
+{
+    (void)state;
+    sweep_add_look(&daemons[0], "app", "print");
+    begin_next("d container app");
+    world_end(&world.http, &world.asked[0], (struct answered){.transport = HTTP_LATE});
+    assert_int_equal(daemons[0].looking, 1);
+    assert_int_equal(daemons[0].lane.active, 0);
+    begin_next("d container app");
+}
+
 /* Its daemon was stopped while the answer was on its way: what is known is recorded, and no more
  * is asked. */
 static void
@@ -229,6 +241,7 @@ main(void)
         SCENE_TEST(test_a_look_without_a_size),
         SCENE_TEST(test_a_look_that_fails),
         SCENE_TEST(test_a_look_that_is_ended),
+        SCENE_TEST(test_a_look_that_nobody_looked_at),
         SCENE_TEST(test_a_look_after_the_stop),
         SCENE_TEST(test_a_look_that_cannot_begin),
         SCENE_TEST(test_an_app_that_harp_does_not_know),
