@@ -103,9 +103,28 @@ cmd_plan_judge(const struct plan *plan, int index)
     }
 }
 
+/* Runs go where the jobs of a daemon that was unregistered say that it was. */
+static void
+cmd_plan_add_gone(const struct plan *plan)
+{
+    for (int i = 0; i < plan->count; i++) {
+        const struct jobs_place place = {
+            .protocol = db_text_or_null(plan->jobs, i, LEDGER_PLAN_PROTOCOL),
+            .host = db_text_or_null(plan->jobs, i, LEDGER_PLAN_HOST),
+            .docker_socket_port = (int)db_int(plan->jobs, i, LEDGER_PLAN_PORT)};
+        const char *name = db_text(plan->jobs, i, LEDGER_PLAN_DAEMON);
+
+        if (place.protocol != NULL && roster_find(plan->session->roster, name) == NULL) {
+            roster_add_gone(plan->session->roster, name, &place);
+        }
+    }
+}
+
 static void
 cmd_plan_fill(const struct plan *plan)
 {
+    bool verify = plan->session->conf->verify;
+
     for (int i = 0; i < plan->count; i++) {
         plan->items[i].daemon = db_text(plan->jobs, i, LEDGER_PLAN_DAEMON);
         plan->items[i].job = (struct verdict_job){
@@ -115,6 +134,11 @@ cmd_plan_fill(const struct plan *plan)
             .explicit_now = strcmp(db_text(plan->jobs, i, LEDGER_PLAN_CHOICE), "now") == 0,
             .protect_unpullable = plan->session->conf->protect_unpullable,
         };
+        if (!verify) { /* no run asks: what the answer tells is whether it is there, and its size */
+            plan->items[i].job.image_id = NULL;
+            plan->items[i].job.orphaned_at_ms = INT64_MAX;
+            plan->items[i].job.explicit_now = true;
+        }
     }
 }
 
@@ -235,6 +259,7 @@ cmd_plan_show(const struct cli *cli, const struct cmd_session *session,
 
     plan.items = mem_alloc((size_t)plan.count, sizeof *plan.items);
     plan.rows = mem_alloc((size_t)plan.count, sizeof *plan.rows);
+    cmd_plan_add_gone(&plan);
     cmd_plan_fill(&plan);
     if (survey_images(session->conf, session->roster, plan.items, (size_t)plan.count, &err)) {
         for (int i = 0; i < plan.count; i++) {
@@ -278,7 +303,14 @@ cmd_plan(const struct cli *cli, const struct conf *conf)
     }
     ask.grace_hours = session.grace_hours;
     if (ledger_plan(session.db, &ask, &jobs, &err)) {
-        code = cmd_plan_show(cli, &session, jobs, ask.days);
+        /* A name that neither a daemon nor a job has is a typing error. */
+        if (cli->daemon != NULL && db_rows(jobs) == 0 &&
+            !cmd_session_check_daemon(&session, cli->daemon, &err)) {
+            log_err(&err);
+            code = err_exit_code(err.kind);
+        } else {
+            code = cmd_plan_show(cli, &session, jobs, ask.days);
+        }
         db_result_free(jobs);
     } else {
         log_err(&err);

@@ -207,6 +207,13 @@ cmd_run_dry(const struct cli *cli, const struct conf *conf)
                               CMD_RUN_DRY_ROWS),
                     &args, &result, &err);
     db_args_clear(&args);
+    /* A name that neither a daemon nor a job has is a typing error, as it is to a run. */
+    if (done && cli->daemon != NULL && db_rows(result) == 0) {
+        done = cmd_session_check_daemon(&session, cli->daemon, &err);
+        if (!done) {
+            db_result_free(result);
+        }
+    }
     cmd_session_close(&session);
     if (!done) {
         log_err(&err);
@@ -216,6 +223,9 @@ cmd_run_dry(const struct cli *cli, const struct conf *conf)
         cmd_run_print_due_json(result);
     } else {
         cmd_run_print_due(result);
+    }
+    if (db_rows(result) == CMD_RUN_DRY_ROWS) {
+        log_warning("these are the first %d; there may be more", CMD_RUN_DRY_ROWS);
     }
     db_result_free(result);
     return EXIT_CODE_OK;

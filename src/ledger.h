@@ -144,6 +144,9 @@ enum {
     LEDGER_PLAN_ORPHANED_AT_MS,
     LEDGER_PLAN_HOLD,
     LEDGER_PLAN_CLAIMED,
+    LEDGER_PLAN_PROTOCOL,
+    LEDGER_PLAN_HOST,
+    LEDGER_PLAN_PORT,
 };
 bool ledger_plan(struct db *db, const struct ledger_plan *plan, struct db_result **ret_result,
                  struct err *err) MUST_CHECK;

@@ -30,6 +30,8 @@ sweep_count(struct sweep *sweep, const struct sweep_job *job, const char *state)
         totals->absent++;
     } else if (strcmp(state, "failed") == 0) {
         sweep_count_failed(sweep, job);
+    } else if (strcmp(state, "pending") != 0 && strcmp(state, "in_use") != 0) {
+        /* Unsupported, or kept or cancelled meanwhile: done, and none of these. */
     } else if (job->result.action == JOBS_WAIT) {
         totals->in_use++;
     } else if (job->result.action == JOBS_HOLD) {

@@ -385,3 +385,48 @@ def test_tables_fit_the_terminal(program, connection):
     title, row = shown.decode().splitlines()
     assert len(row) == 110 and row.endswith("...") and title.split()[-1] == "WHY"
     assert max(map(len, program("list").out.splitlines())) > 200
+
+
+class TestWhatIsToldOfRunsToCome:
+    def test_a_plan_without_verifying(self, program, harp, connection):
+        """What rests on Docker's inspect holds nothing where a run does not ask for it."""
+        program.sections["cleanup"]["verify"] = "no"
+        harp.add_image("app:1", digests=[])
+        number = schedule(connection, daemon=DAEMON, image="app:1", choice="grace", grace_hours=0)
+        [row] = program("plan", "--json").json
+        assert (row["outcome"], row["reason"]) == ("delete", None) and row["bytes"] > 0
+        program("run")
+        assert job(connection, number)["state"] == "removed"
+
+    @pytest.mark.parametrize("command", [("plan",), ("run", "--dry-run")], ids=["plan", "dry run"])
+    def test_a_daemon_that_nobody_knows(self, program, command):
+        done = program(*command, "--daemon", "typo", code=64)
+        assert "know a daemon 'typo'" in done.err and done.out == ""
+        program(*command, "--daemon", DAEMON)
+
+    def test_a_dry_run_of_many(self, program, connection):
+        connection.execute("""insert into harpsweep.job (daemon, appid, image_ref, event, choice)
+                              select 'harp', 'app', 'app:' || i, 'manual', 'now' from generate_series(1, 1001) i""")
+        done = program("run", "--dry-run")
+        assert len(done.out.splitlines()) >= 1000 and "these are the first 1000; there may be more" in done.err
+
+
+class TestADaemonThatWasStopped:
+    def stop(self, program, harp, connection):
+        number = schedule(connection, daemon=DAEMON, image="app:1", choice="now")
+        harp.refuse()
+        program("run", code=1)
+        harp.refuse(False)
+        return number
+
+    def test_one_that_is_gone_needs_nobody(self, program, harp, connection):
+        program("cancel", self.stop(program, harp, connection))
+        program("status", code=1)
+        program.sections["daemon:other"] = program.sections.pop("daemon:harp")
+        program("status")
+        assert program("status", "--format=nagios").out.startswith("HARPSWEEP OK")
+
+    def test_one_that_is_gone_and_has_jobs(self, program, harp, connection):
+        self.stop(program, harp, connection)
+        program.sections["daemon:other"] = program.sections.pop("daemon:harp")
+        assert program("status", "--json", code=1).json["daemons_stopped"] == 1

@@ -372,7 +372,7 @@ class TestContainer:
         program, harp = watched_scene
         nextcloud.add_daemon("plain", host="/var/run/docker.sock", harp=False)
         number = schedule(watched, "plain", "a", "app:9", choice="now")
-        program("run")
+        assert program("run", "--json").json["given_back"] == 0
         assert one(watched, "select state::text, hold_reason, failures from harpsweep.job where id = %s", number) == (
             "unsupported", "daemon plain uses Docker without HaRP", 0)
         assert "app:9" not in [entry["ref"] for entry in harp.log()]

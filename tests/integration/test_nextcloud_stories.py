@@ -754,3 +754,16 @@ def test_a_daemon_that_went_and_a_run_that_is_cut_short(program, story, harp, co
     assert run.returncode == 75
     assert dict(connection.execute("select state::text, count(*) from harpsweep.job group by 1").fetchall()) == {
         "removed": 1, "pending": 5}
+
+
+def test_a_plan_for_a_daemon_that_went(program, story, harp):
+    """Runs go where its jobs say that it was, and so does what is told of them."""
+    story.install("talk", "registry.example/talk:1")
+    program("run")
+    story.uninstall("talk")
+    story.nextcloud.delete_daemon(DAEMON)
+    [row] = program("plan", "--json").json
+    assert (row["outcome"], row["daemon"]) == ("delete", DAEMON)
+    assert program("plan", "--daemon", DAEMON, "--json").json == [row]
+    program("run")
+    assert story.job()["state"] == "removed"
