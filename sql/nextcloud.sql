@@ -80,6 +80,26 @@ $$;
 comment on function harpsweep.exapp_gone(text, text, text, timestamptz) is
     'An app was removed: makes the job for the image that it was last seen with. Used by the trigger and by reconcile().';
 
+create or replace function harpsweep.exapp_redeployed(appid text, daemon text, fingerprint text)
+returns void
+language sql set search_path = pg_catalog, pg_temp
+as $$
+    insert into harpsweep.job (daemon, appid, image_ref, event, state, orphaned_at, next_at, finished_at, protocol, host,
+                               docker_socket_port, hold_reason)
+    select d.daemon, $1, '', 'update', 'no_ref', clock_timestamp(), null, now(), d.protocol, d.host,
+           d.docker_socket_port,
+           'the app was deployed anew before the image of its deploy before was seen; where one was left: '
+           || 'harpsweep adopt --daemon ' || d.daemon || ' REFERENCE'
+    from harpsweep.nextcloud_daemons() as d
+    where d.daemon = $2
+      and d.problem is null
+      and not exists (select from harpsweep.exapp_image as i
+                      where i.appid = $1 and i.superseded_at is null and i.fingerprint = $3)
+      and not (select n.notes_jobs from harpsweep.nextcloud as n) -- else AppAPI says itself what is to be deleted
+$$;
+comment on function harpsweep.exapp_redeployed(text, text, text) is
+    'Another deploy of an app begins: where nobody saw which image the one before left (its fingerprint is the third argument), a job says so. Used by the trigger.';
+
 create or replace function harpsweep.on_exapp() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '200ms'
 as $$
@@ -104,6 +124,13 @@ begin
             where i.appid = new.appid and i.superseded_at is null;
         end if;
         insert into harpsweep.alarm (rings_at) values (now());
+    -- Once for each deploy. From 95 on AppAPI replaces the container; before that there was none of that deploy.
+    elsif tg_op = 'UPDATE'
+          and (old.status ->> 'deploy_start_time') <> (new.status ->> 'deploy_start_time')
+          and harpsweep.deploy_percent(harpsweep.readable(old.status)) >= 95 then
+        perform harpsweep.exapp_redeployed(
+            old.appid, old.daemon_config_name,
+            harpsweep.fingerprint(old.id, old.created_time, harpsweep.readable(old.status)));
     end if;
     return null;
 exception when query_canceled or assert_failure or others then
@@ -342,7 +369,8 @@ as $$
            -- PHP that was killed leaves an unfinished deploy for ever.
            a.error = '' and a.deploy < 100 and a.began_at > now() - interval '2 hours',
            a.began_at,
-           case when a.error <> '' and a.deploy < 100 then a.error end,
+           -- Also at 100: AppAPI looks after the container's health, and waits for its heartbeat, only then.
+           case when a.error <> '' then a.error end,
            a.deploy >= 100,
            i.fingerprint is not distinct from a.fingerprint
                and (i.protocol, i.host, i.docker_socket_port)
@@ -527,7 +555,8 @@ as $$
     from asked as q
          cross join lateral (
              select 1 as rank,
-                    format('daemon %s is at %s://%s, port %s, now; the image is at %s://%s, port %s', q.daemon,
+                    format('daemon %s is at %s://%s, port %s, now; the image is at %s://%s, port %s (where that is '
+                           'the same engine, harpsweep adopt takes it up)', q.daemon,
                            q.protocol_now, q.host_now, coalesce(q.port_now::text, 'none'), q.protocol, q.host,
                            coalesce(q.docker_socket_port::text, 'none')) as reason,
                     3600 as delay_s

@@ -176,13 +176,14 @@ class TestFailedDeploy:
             f"the last deploy of app app failed ({'x' * 100}): its old images are the way back")
 
     def test_after_its_end(self, watched, nextcloud):
-        """A health check that failed: the new container is there."""
+        """A health check that failed: AppAPI waits for it when the deploy stands at 100."""
         deploy_and_observe(nextcloud, watched, "app")
         number = make_job(watched, "app")
-        nextcloud.set_status("app", error="Container healthcheck failed")
+        for deploy_percent in (100, 99):
+            nextcloud.set_status("app", error="Container healthcheck failed", deploy=deploy_percent)
+            assert held(watched, number)[0].startswith("the last deploy of app app failed (Container healthcheck failed)")
+        nextcloud.set_status("app", error="", deploy=100)
         assert held(watched, number) is None
-        nextcloud.set_status("app", deploy=99)
-        assert held(watched, number)[0].startswith("the last deploy of app app failed (Container healthcheck failed)")
 
     def test_on_another_engine(self, watched, nextcloud):
         nextcloud.add_daemon("second", host="elsewhere")
@@ -277,7 +278,8 @@ class TestInUseByAnApp:
 
 
 class TestMoved:
-    REASON = ("daemon harp_docker is at http://new:1, port 24000, now; the image is at http://127.0.0.1:8780, port 24000",
+    REASON = ("daemon harp_docker is at http://new:1, port 24000, now; the image is at http://127.0.0.1:8780, port 24000"
+              " (where that is the same engine, harpsweep adopt takes it up)",
               3600)
 
     @pytest.mark.parametrize("choice", ["grace", "now"])
@@ -295,7 +297,8 @@ class TestMoved:
         number = make_job(watched)
         nextcloud.run("update {ex_apps_daemons} set deploy_config = %s", "{}")
         assert held(watched, number) == (
-            "daemon harp_docker is at http://127.0.0.1:8780, port none, now; the image is at http://127.0.0.1:8780, port 24000",
+            "daemon harp_docker is at http://127.0.0.1:8780, port none, now; the image is at http://127.0.0.1:8780, port 24000"
+            " (where that is the same engine, harpsweep adopt takes it up)",
             3600)
 
     def test_without_a_snapshot_or_without_a_daemon(self, watched, nextcloud):

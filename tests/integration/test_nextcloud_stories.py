@@ -767,3 +767,66 @@ def test_a_plan_for_a_daemon_that_went(program, story, harp):
     assert program("plan", "--daemon", DAEMON, "--json").json == [row]
     program("run")
     assert story.job()["state"] == "removed"
+
+
+class TestWhatNobodySaw:
+    """An image that was replaced before a run looked at it can't be named, but that there was one is told."""
+
+    def lost(self, connection):
+        return connection.execute("select event, state::text, appid, daemon, image_ref from harpsweep.job"
+                                  " where state = 'no_ref' order by id").fetchall()
+
+    def test_two_updates_between_two_runs(self, program, story, connection):
+        story.install("talk", "registry.example/talk:1")
+        program("run")
+        story.update("talk", "registry.example/talk:2")
+        assert self.lost(connection) == []  # the first image was seen
+        story.update("talk", "registry.example/talk:3")
+        assert self.lost(connection) == [("update", "no_ref", "talk", DAEMON, "")]
+        [text] = connection.execute("select hold_reason from harpsweep.job where state = 'no_ref'").fetchone()
+        assert f"harpsweep adopt --daemon {DAEMON} REFERENCE" in text
+        program("run")
+        assert story.job(image_ref="registry.example/talk:1")["event"] == "update"
+        assert len(self.lost(connection)) == 1
+
+    def test_an_update_before_the_first_run(self, story, connection):
+        story.install("talk", "registry.example/talk:1")
+        assert self.lost(connection) == []
+        story.update("talk", "registry.example/talk:2")
+        assert len(self.lost(connection)) == 1
+
+    def test_all_of_them_seen(self, program, story, connection):
+        story.install("talk", "registry.example/talk:1")
+        program("run")
+        for number in (2, 3):
+            story.update("talk", f"registry.example/talk:{number}")
+            program("run")
+        assert self.lost(connection) == []
+
+    def test_a_deploy_that_came_to_nothing(self, program, story, connection):
+        """It ended before it had a container: there is none of it to be lost."""
+        story.install("talk", "registry.example/talk:1")
+        program("run")
+        story.nextcloud.begin_update("talk", "2.0.0")
+        story.nextcloud.begin_deploy("talk", when=story.tick())
+        story.update("talk", "registry.example/talk:2", version="3.0.0")
+        assert self.lost(connection) == []
+
+
+def test_a_heartbeat_that_fails_is_a_deploy_that_failed(program, story, connection):
+    """AppAPI waits for it when the deploy stands at 100: until the app works, its old image is the way back."""
+    story.install("talk", "registry.example/talk:1")
+    program("run")
+    story.update("talk", "registry.example/talk:2")
+    connection.execute("""update oc_ex_apps set status = (status::jsonb || '{"init":0,"type":"update","error":"Heartbeat check failed"}')::json
+                          where appid = 'talk'""")
+    program("run")
+    story.age(25)
+    program("run")
+    row = story.job(image_ref="registry.example/talk:1")
+    assert row["state"] == "pending"
+    assert row["hold_reason"] == "the last deploy of app talk failed (Heartbeat check failed): its old images are the way back"
+    connection.execute("""update oc_ex_apps set status = (status::jsonb || '{"error":""}')::json where appid = 'talk'""")
+    program("now", row["id"])
+    program("run")
+    assert story.job(image_ref="registry.example/talk:1")["state"] == "removed"
