@@ -67,7 +67,7 @@ cmd_job_print_pending(const struct ledger_job *job, const struct cmd_session *se
         cmd_job_say("nothing before %s, in %s; the first run after that deletes the image",
                     cmd_job_moment(job->next_at, moment), table_span(job->waits_s, span));
     } else {
-        cmd_job_say("the next run deletes the image");
+        cmd_job_say("the next run deletes the image, unless something holds it");
     }
     if (job->stop[0] != '\0' && job->paused_until[0] == '\0') {
         cmd_job_say(", once daemon %s works again: %s", job->daemon, job->stop_reason);
@@ -135,6 +135,10 @@ cmd_job_print_next(const struct ledger_job *job, const struct cmd_session *sessi
         cmd_job_say("the next run gives it a grace of %" PRId64 " hours from %s on",
                     job->grace_hours >= 0 ? job->grace_hours : session->grace_hours,
                     cmd_job_moment(job->orphaned_at, moment));
+        if (*job->not_before != '\0') { /* of a longer grace that was asked for */
+            cmd_job_say(", but nothing is deleted before %s",
+                        cmd_job_moment(job->not_before, moment));
+        }
     } else {
         cmd_job_print_pending(job, session);
     }
@@ -170,7 +174,12 @@ cmd_job_log_none(const char *app, const char *daemon, const char *which)
     (void)err_set(&err, ERR_USAGE, "app %s has no job%s%s%s%s", app,
                   daemon == NULL ? "" : " on daemon ", daemon == NULL ? "" : daemon,
                   *which == '\0' ? "" : " ", which);
-    (void)err_hint(
-        &err, "'harpsweep show --app %s' shows all that it has, 'harpsweep list' all jobs", app);
+    if (*which == '\0') {
+        (void)err_hint(&err, "'harpsweep list' shows all jobs");
+    } else {
+        (void)err_hint(&err,
+                       "'harpsweep show --app %s' shows all that it has, 'harpsweep list' all jobs",
+                       app);
+    }
     log_err(&err);
 }

@@ -77,11 +77,27 @@ story_print_and_free(struct story *story)
     mem_free(story->events);
 }
 
+/* Whether the wish that the row has is the first one. */
+static bool
+story_wish_is_first(const struct ledger_job *job, const struct db_result *events)
+{
+    for (int row = 0; row < db_rows(events); row++) {
+        const char *what = db_text(events, row, LEDGER_EVENT_WHAT);
+
+        if (db_int(events, row, LEDGER_EVENT_JOB) == job->id &&
+            (strcmp(what, "made due") == 0 || strcmp(what, "scheduled again") == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
-story_add_origin(struct story *story, const struct ledger_job *job)
+story_add_origin(struct story *story, const struct ledger_job *job, const struct db_result *events)
 {
     const char *at = job->orphaned_at;
-    const char *wish = strcmp(job->choice, "now") == 0    ? ", to be deleted at once"
+    const char *wish = !story_wish_is_first(job, events)  ? ""
+                       : strcmp(job->choice, "now") == 0  ? ", to be deleted at once"
                        : strcmp(job->choice, "keep") == 0 ? ", to be kept"
                                                           : "";
     char by[128] = "";
@@ -109,10 +125,17 @@ story_add_origin(struct story *story, const struct ledger_job *job)
 static void
 story_add_grace(struct story *story, const struct ledger_job *job)
 {
+    int64_t ends = 0;
+    bool known = clock_parse_utc(job->not_before, &ends);
+    int64_t finished = 0;
+
+    if (!job->is_open && known && clock_parse_utc(job->finished_at, &finished) && ends > finished) {
+        return; /* it came to its end before */
+    }
     if (job->grace_hours > 0) {
         story_add(story, job->not_before, "its grace of %" PRId64 " hour%s %s", job->grace_hours,
                   job->grace_hours == 1 ? "" : "s",
-                  job->is_open && job->attempts == 0 && job->waits_s > 0 ? "ends" : "ended");
+                  known && ends > clock_wall_ms() / 1000 ? "ends" : "ended");
     } else if (job->is_open) {
         story_add(story, job->not_before, "it may be deleted from here on");
     }
@@ -236,7 +259,7 @@ cmd_story_print(const struct ledger_job *job, const struct db_result *events)
 {
     struct story story = {.count = 0};
 
-    story_add_origin(&story, job);
+    story_add_origin(&story, job, events);
     story_add_grace(&story, job);
     story_add_events(&story, job, events);
     story_add_attempts(&story, job);

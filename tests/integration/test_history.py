@@ -574,3 +574,30 @@ def test_show_tells_them(program, harp, connection):
         "at": shown["events"][0]["at"], "what": "retry", "from_state": "claimed", "to_state": "pending", "attempt": 1,
         "who": events(connection, number)[0][4], "http_status": 500, "detail": events(connection, number)[0][6]}
     assert shown["events"][-1]["http_status"] == 200 and shown["events"][-1]["who"] == row["claimed_by"]
+
+
+class TestWhatShowTells:
+    def test_what_was_asked_for_later_was_not_asked_for_at_first(self, program, connection):
+        number = schedule_row(connection, daemon="harp", image="app:1", event="uninstall")
+        program("run")
+        program("now", number)
+        text = program("show", number).out
+        assert "was uninstalled, which left its image behind (noted by" in text and "made due at once" in text
+        other = schedule_row(connection, daemon="harp", image="app:2", choice="now")
+        assert "left its image behind, to be deleted at once (noted by" in program("show", other).out
+
+    def test_a_grace_that_did_not_end(self, program, connection):
+        number = schedule_row(connection, daemon="harp", image="app:1", grace_hours=12)
+        program("run")
+        assert "its grace of 12 hours ends" in program("show", number).out
+        program("keep", number)
+        assert "its grace of 12 hours" not in program("show", number).out
+
+    def test_a_longer_grace_that_was_asked_for_later(self, program, connection):
+        number = schedule_row(connection, daemon="harp", image="app:1")
+        assert "nothing is deleted before" not in program("show", number).out
+        assert schedule_row(connection, daemon="harp", image="app:1", grace_hours=48) == number
+        assert ", but nothing is deleted before " in program("show", number).out
+
+    def test_an_app_without_jobs(self, program):
+        assert "harpsweep show" not in program("show", "--app", "nobody", code=1).err
