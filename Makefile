@@ -52,6 +52,7 @@ SOURCES := \
 	src/cmd_setup.c \
 	src/cmd_setup_ask.c \
 	src/cmd_setup_file.c \
+	src/cmd_setup_next.c \
 	src/cmd_setup_sql.c \
 	src/cmd_show.c \
 	src/cmd_status.c \

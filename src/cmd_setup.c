@@ -8,7 +8,6 @@
 #include "mem.h"
 #include "phpconf.h"
 #include "printable.h"
-#include "share.h"
 #include "table.h"
 
 #include <errno.h>
@@ -101,6 +100,38 @@ setup_take_php(struct setup *setup, const char *path, struct err *err)
     return done;
 }
 
+/* One that names no user gets that of runs: else libpq would take whoever calls. */
+static bool
+setup_take_conninfo(struct setup *setup, const char *conninfo, struct err *err)
+{
+    bool is_uri =
+        strncmp(conninfo, "postgres://", 11) == 0 || strncmp(conninfo, "postgresql://", 13) == 0;
+    struct err cause;
+    char *user;
+
+    if (!db_conninfo_check(conninfo, &cause)) {
+        (void)err_set(err, ERR_USAGE, "option --conninfo is not a PostgreSQL connection string");
+        return err_hint(err, "for example: --conninfo 'host=/run/postgresql dbname=nextcloud'");
+    }
+    user = db_conninfo_given(conninfo, "user");
+    setup->place = mem_strdup(conninfo);
+    setup->prefix = mem_strdup("oc_");
+    if (user == NULL && is_uri) {
+        setup->conninfo = mem_printf("%s%suser=%s", conninfo,
+                                     strchr(conninfo, '?') == NULL ? "?" : "&", setup->user);
+    } else if (user == NULL) {
+        setup->conninfo = mem_printf("%s user='%s'", conninfo, setup->user);
+    } else {
+        setup->conninfo = mem_strdup(conninfo);
+    }
+    if (setup->cli->user == NULL && user != NULL) {
+        mem_free(setup->user);
+        setup->user = mem_strdup(user);
+    }
+    mem_free(user);
+    return true;
+}
+
 /* Where the database is, from what the command line or a person says. */
 static bool
 setup_find_database(struct setup *setup, struct err *err)
@@ -110,17 +141,7 @@ setup_find_database(struct setup *setup, struct err *err)
     bool done = true;
 
     if (setup->cli->conninfo != NULL) {
-        char *user = db_conninfo_part(setup->cli->conninfo, "user");
-
-        setup->place = mem_strdup(setup->cli->conninfo);
-        setup->conninfo = mem_strdup(setup->cli->conninfo);
-        setup->prefix = mem_strdup("oc_");
-        if (setup->cli->user == NULL && user != NULL) {
-            mem_free(setup->user);
-            setup->user = mem_strdup(user);
-        }
-        mem_free(user);
-        return true;
+        return setup_take_conninfo(setup, setup->cli->conninfo, err);
     }
     if (path == NULL && setup->asks) {
         done = setup_ask("Nextcloud's folder, or its config.php", SETUP_NEXTCLOUD, &answer, err);
@@ -293,30 +314,6 @@ setup_print_plan(const struct setup *setup)
     mem_free(settings);
 }
 
-static void
-setup_print_next(const struct setup *setup)
-{
-    const char *sudo = geteuid() == 0 ? "runuser -u harpsweep -- " : "";
-    char *cron = share_path("harpsweep.cron");
-    char *key = psql_shell_word(setup->key_file);
-    char *config = psql_shell_word(setup->cli->config_path);
-
-    (void)printf("Written: %s\n\nNext:\n\n", setup->cli->config_path);
-    if (access(setup->key_file, F_OK) != 0) {
-        (void)printf("    install -m 600 %s/dev/null %s\n",
-                     geteuid() == 0 ? "-o harpsweep -g harpsweep " : "", key);
-        (void)printf(
-            "    docker inspect appapi-harp --format '{{range .Config.Env}}{{println .}}{{end}}' "
-            "| sed -n s/^HP_SHARED_KEY=//p >%s\n",
-            key);
-    }
-    (void)printf("    %sharpsweep -c %s check --fix-hints\n", sudo, config);
-    (void)printf("    install -m 644 %s /etc/cron.d/harpsweep\n", cron);
-    mem_free(cron);
-    mem_free(key);
-    mem_free(config);
-}
-
 static bool
 setup_do(const struct setup *setup, struct err *err)
 {
@@ -348,7 +345,7 @@ setup_run(struct setup *setup, struct err *err)
 {
     const struct cli *cli = setup->cli;
 
-    if (access(cli->config_path, F_OK) == 0 && !cli->force) {
+    if (access(cli->config_path, F_OK) == 0 && !cli->force && !setup_is_sample(cli->config_path)) {
         (void)err_set(err, ERR_CONFIG, "%s is there already", cli->config_path);
         return err_hint(err, "'harpsweep check' tells whether it is right; --force replaces it");
     }

@@ -38,12 +38,20 @@ char *setup_settings_text(const struct setup *setup, bool shown);
  * told. */
 bool setup_make_folder(const char *path, struct err *err) MUST_CHECK;
 
-/* Writes it. Never over a file that is there, but with
- * --force. */
+/* Whether the settings there are the sample as a package brings it, which nobody has changed. */
+bool setup_is_sample(const char *path);
+
+/* Writes it. Over a file that is there only with --force, or where it is the sample. */
 bool setup_write(const struct setup *setup, struct err *err) MUST_CHECK;
 
 /* How the file will be kept: "mode 640, root:harpsweep". */
 const char *setup_mode_words(void);
+
+/* The user and group that README.md has runs start as. */
+#define SETUP_ACCOUNT "harpsweep"
+
+/* What is left to be done, command by command. */
+void setup_print_next(const struct setup *setup);
 
 /* The command that installs, and the statements that it is given on its standard input. */
 void setup_psql(const struct setup *setup, struct psql *ret_psql);

@@ -5,8 +5,13 @@
 #include "buf.h"
 #include "fdio.h"
 #include "mem.h"
+#include "share.h"
+
+/* Larger than the sample is. */
+#define SETUP_SAMPLE_MAX 65536
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,15 +20,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The user and group that README.md has runs start as. */
-#define SETUP_GROUP "harpsweep"
-
 /* The group that may read what root writes; (gid_t)-1: nobody but the file's owner. */
 static gid_t
 setup_group(void)
 {
     /* No other thread runs. NOLINTNEXTLINE(concurrency-mt-unsafe) */
-    const struct group *group = geteuid() == 0 ? getgrnam(SETUP_GROUP) : NULL;
+    const struct group *group = geteuid() == 0 ? getgrnam(SETUP_ACCOUNT) : NULL;
 
     return group == NULL ? (gid_t)-1 : group->gr_gid;
 }
@@ -31,7 +33,7 @@ setup_group(void)
 const char *
 setup_mode_words(void)
 {
-    return setup_group() != (gid_t)-1 ? "mode 640, group " SETUP_GROUP
+    return setup_group() != (gid_t)-1 ? "mode 640, group " SETUP_ACCOUNT
                                       : "mode 600, for this user alone";
 }
 
@@ -96,6 +98,38 @@ setup_fill(int fd, const char *text)
     return close(fd) == 0 && done;
 }
 
+/* A file behind its first line, which packages word otherwise. mem_free() it; NULL where it can't
+ * be read. */
+static char *
+setup_read_rest(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char *text = mem_alloc(SETUP_SAMPLE_MAX + 1, 1);
+    ssize_t length = fd < 0 ? -1 : fdio_read(fd, text, SETUP_SAMPLE_MAX);
+    const char *end = length < 0 ? NULL : strchr(text, '\n');
+    char *rest = end == NULL ? NULL : mem_strdup(end);
+
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    mem_free(text);
+    return rest;
+}
+
+bool
+setup_is_sample(const char *path)
+{
+    char *sample_path = share_path("harpsweep.ini");
+    char *sample = setup_read_rest(sample_path);
+    char *settings = setup_read_rest(path);
+    bool same = sample != NULL && settings != NULL && strcmp(sample, settings) == 0;
+
+    mem_free(sample_path);
+    mem_free(sample);
+    mem_free(settings);
+    return same;
+}
+
 bool
 setup_write(const struct setup *setup, struct err *err)
 {
@@ -103,15 +137,16 @@ setup_write(const struct setup *setup, struct err *err)
     char *text = setup_settings_text(setup, false);
     char *temporary = mem_printf("%s.XXXXXX", path);
     int fd = mkstemp(temporary);
+    bool replaces = setup->cli->force || setup_is_sample(path);
     bool done;
 
     /* A link does not replace a file that is there, whoever made it in between. */
     done = fd >= 0 && setup_fill(fd, text) &&
-           (setup->cli->force ? rename(temporary, path) == 0 : link(temporary, path) == 0);
+           (replaces ? rename(temporary, path) == 0 : link(temporary, path) == 0);
     if (!done) {
         (void)err_set(err, ERR_CONFIG, "%s could not be written: %s", path, strerror(errno));
     }
-    if (fd >= 0 && (!done || !setup->cli->force)) {
+    if (fd >= 0 && (!done || !replaces)) {
         (void)unlink(temporary);
     }
     mem_wipe_free(text);

@@ -48,6 +48,9 @@ void db_array_trim(struct buf *array);
  * "port", "dbname", "user"); NULL where neither does, or where conninfo is none. mem_free() it. */
 char *db_conninfo_part(const char *conninfo, const char *keyword);
 
+/* The same of the connection string alone. */
+char *db_conninfo_given(const char *conninfo, const char *keyword);
+
 /* Whether it is a connection string at all. */
 bool db_conninfo_check(const char *conninfo, struct err *err) MUST_CHECK;
 

@@ -6,18 +6,37 @@
 #include <libpq-fe.h>
 #include <string.h>
 
+/* The value of a keyword; NULL where it has none. */
+static char *
+db_conninfo_find(const PQconninfoOption *options, const char *keyword)
+{
+    for (const PQconninfoOption *at = options; at != NULL && at->keyword != NULL; at++) {
+        if (strcmp(at->keyword, keyword) == 0) {
+            return mem_strdup(at->val);
+        }
+    }
+    return NULL;
+}
+
+char *
+db_conninfo_given(const char *conninfo, const char *keyword)
+{
+    PQconninfoOption *given = PQconninfoParse(conninfo, NULL);
+    char *value = db_conninfo_find(given, keyword);
+
+    PQconninfoFree(given);
+    return value;
+}
+
 char *
 db_conninfo_part(const char *conninfo, const char *keyword)
 {
     PQconninfoOption *given = PQconninfoParse(conninfo, NULL);
     PQconninfoOption *defaults = given == NULL ? NULL : PQconndefaults();
-    char *value = NULL;
+    char *value = db_conninfo_find(given, keyword);
 
-    for (PQconninfoOption *options = given; options != NULL && value == NULL;
-         options = options == given ? defaults : NULL) {
-        for (PQconninfoOption *at = options; at->keyword != NULL && value == NULL; at++) {
-            value = strcmp(at->keyword, keyword) == 0 ? mem_strdup(at->val) : NULL;
-        }
+    if (value == NULL) {
+        value = db_conninfo_find(defaults, keyword);
     }
     PQconninfoFree(given);
     PQconninfoFree(defaults);

@@ -32,7 +32,7 @@ share_prefix(char path[SHARE_PATH_MAX])
 char *
 share_path(const char *file)
 {
-    static const char *const folders[] = {"share/harpsweep/", ""};
+    static const char *const folders[] = {"share/harpsweep/", "", "etc/"};
     char prefix[SHARE_PATH_MAX];
 
     for (size_t i = 0; i < sizeof folders / sizeof *folders && share_prefix(prefix); i++) {

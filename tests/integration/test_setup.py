@@ -4,6 +4,7 @@
 
 import os
 import pty
+import pwd
 import re
 import resource
 import shutil
@@ -278,7 +279,7 @@ def test_a_key_that_is_not_there_yet(setup):
     text = setup("--yes").stdout
     owner = "-o harpsweep -g harpsweep " if os.geteuid() == 0 else ""
     assert f"    install -m 600 {owner}/dev/null {setup.key}\n" in text
-    assert f"sed -n s/^HP_SHARED_KEY=//p >{setup.key}\n" in text
+    assert "sed -n s/^HP_SHARED_KEY=//p | " in text and f"tee {setup.key} >/dev/null\n" in text
 
 
 def at_terminal(setup, typed, code=0):
@@ -353,3 +354,50 @@ def test_a_program_without_its_files(moved, tmp_path):
     shutil.copy(ROOT / "sql" / "install.sql", moved.parent.parent / "sql")  # and none of those that it includes
     done = subprocess.run([moved, "setup", "--print-sql"], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 78 and f"{moved.parent.parent}/sql/preflight.sql: No such file or directory" in done.stderr
+
+
+def test_a_package_s_sample_that_nobody_changed_is_replaced(setup):
+    """It is there before anybody could have been asked."""
+    sample = (ROOT / "etc" / "harpsweep.ini").read_text(encoding="utf-8")
+    setup.settings.parent.mkdir()
+    setup.settings.write_text("; Settings of harpsweep. Fill in conninfo and the key file.\n" + sample.partition("\n")[2], encoding="utf-8")
+    setup("--yes")
+    assert setup.settings.read_text(encoding="utf-8").startswith("; Written by 'harpsweep setup'")
+    setup.settings.write_text(sample.replace("user=harpsweep", "user=mine"), encoding="utf-8")
+    assert "is there already" in setup("--yes", code=78).stderr
+
+
+class TestConninfo:
+    def words(self, setup, conninfo, *more):
+        return subprocess.run([PROGRAM, "-c", setup.settings, "setup", "--conninfo", conninfo, "--key-file", setup.key, *more],
+                              capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+    def test_one_that_is_none(self, setup):
+        done = self.words(setup, "bogus", "--yes")
+        assert done.returncode == 64 and "option --conninfo is not a PostgreSQL connection string" in done.stderr
+        assert not setup.settings.exists() and not setup.installed()
+
+    @pytest.mark.parametrize("given, written", [
+        ("host=/nowhere dbname=cloud", "host=/nowhere dbname=cloud user='harpsweep'"),
+        ("host=/nowhere dbname=cloud user=sweeper", "host=/nowhere dbname=cloud user=sweeper"),
+        ("postgresql://db.example/cloud", "postgresql://db.example/cloud?user=harpsweep"),
+        ("postgres://db.example/cloud?connect_timeout=1", "postgres://db.example/cloud?connect_timeout=1&user=harpsweep"),
+        ("postgresql://sweeper@db.example/cloud", "postgresql://sweeper@db.example/cloud"),
+    ])
+    def test_whose_it_is(self, setup, given, written):
+        """Not of whoever calls setup: runs connect as the role that was made for them."""
+        text = self.words(setup, given).stdout
+        role = "sweeper" if "sweeper" in given else "harpsweep"
+        assert f"    conninfo = {written}\n" in text and f'grant harpsweep_worker to "{role}"' in text
+
+
+def test_what_is_next(setup, harp):
+    daemon(setup, host=harp.url.partition("://")[2])
+    text = setup("--yes").stdout.partition("\nNext:\n")[2]
+    for path in re.findall(r"install -m 644 (\S+) ", text):
+        assert os.path.isfile(path)
+    try:
+        pwd.getpwnam("harpsweep")
+        assert "useradd" not in text
+    except KeyError:
+        assert "useradd --system" in text and f"chgrp harpsweep {setup.settings}" in text
