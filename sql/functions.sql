@@ -18,12 +18,14 @@ comment on function harpsweep.schema_version() is
 create or replace function harpsweep.readable_span(seconds double precision) returns text
 language sql immutable strict parallel safe
 as $$
+    -- It is put into the statement of whoever reads a view, and looked up with his search_path: only operators with
+    -- exactly these types can't be replaced by somebody's own in another schema.
     select case
-        when abs(seconds) = 'Infinity' then 'ever'
-        when abs(seconds) < 59.5 then round(abs(seconds))::text || ' s'
-        when abs(seconds) < 59.5 * 60 then round(abs(seconds) / 60)::text || ' min'
-        when abs(seconds) < 47.5 * 3600 then round(abs(seconds) / 3600)::text || ' h'
-        else round(abs(seconds) / 86400)::text || ' d'
+        when abs(seconds) = double precision 'Infinity' then 'ever'
+        when abs(seconds) < double precision '59.5' then round(abs(seconds))::text || text ' s'
+        when abs(seconds) < double precision '3570' then round(abs(seconds) / double precision '60')::text || text ' min'
+        when abs(seconds) < double precision '171000' then round(abs(seconds) / double precision '3600')::text || text ' h'
+        else round(abs(seconds) / double precision '86400')::text || text ' d'
     end
 $$;
 comment on function harpsweep.readable_span(double precision) is
@@ -37,7 +39,7 @@ as $$
         else quote_literal(regexp_replace(
                  left(given, 60) collate "C",
                  '[\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]', '?', 'g'))
-             || case when length(given) > 60 then format(' … (%s characters)', length(given)) else '' end
+             || case when length(given) > 60 then format(' ... (%s characters)', length(given)) else '' end
     end
 $$;
 comment on function harpsweep.shown(text) is
@@ -121,7 +123,7 @@ begin
     if flagged is not null then
         raise notice '% of the jobs % being worked on right now and will be % unless the image is deleted by then: %',
             cardinality(flagged), case when cardinality(flagged) = 1 then 'is' else 'are' end, end_jobs.final,
-            array_to_string(flagged[1:10], ', ') || case when cardinality(flagged) > 10 then ', …' else '' end;
+            array_to_string(flagged[1:10], ', ') || case when cardinality(flagged) > 10 then ', ...' else '' end;
     end if;
     return ended;
 end
@@ -162,7 +164,9 @@ begin
         scheduled_by = session_user,
         event = excluded.event,
         choice = excluded.choice,
-        orphaned_at = excluded.orphaned_at,
+        -- The grace of a job that no run has fixed begins there: not earlier than was promised before.
+        orphaned_at = case when excluded.choice = 'now' then excluded.orphaned_at
+                           else greatest(excluded.orphaned_at, old.orphaned_at) end,
         (state, grace_hours, not_before, next_at) = (
             select case when merged.is_auto then 'new' else 'pending' end::harpsweep.job_state,
                    case when not merged.is_auto then excluded.grace_hours end,
@@ -198,9 +202,9 @@ comment on function harpsweep.changed_apps() is
 comment on function harpsweep.reconcile() is
     'Makes the jobs of apps that were removed while their trigger was not there or failed; returns how many.';
 comment on function harpsweep.observed(text[], text[], text[], text[], text[], bigint[], text[]) is
-    'Records which image each of these apps was seen with. A changed one makes a job for the one before; an open job for the one that is used again is cancelled. Returns what became of each: new, same, update, no container, changed meanwhile.';
+    'Records which image each of these apps was seen with. A changed one makes a job for the one before; an open job for the one that is used again is cancelled. Returns what became of each: new, same, update, no container, changed meanwhile, refused (why is in intake_error).';
 comment on function harpsweep.held(bigint[], text[], int, boolean, boolean) is
-    'Which of these jobs must not delete their image now, and why: what Nextcloud''s tables say (deploys that run, apps that use the image, …). images: the IDs that Docker told, null where it was not asked. delay_s: look again after so many seconds, null for in_use_recheck_hours.';
+    'Which of these jobs must not delete their image now, and why: what Nextcloud''s tables say (deploys that run, apps that use the image, and so on). images: the IDs that Docker told, null where it was not asked. delay_s: look again after so many seconds, null for in_use_recheck_hours.';
 comment on function harpsweep.deploys_beside(bigint[]) is
     'Of these jobs, whose image was just deleted, those beside which a deploy runs on the same engine: it began after the last look, for held() holds a job while one runs.';
 comment on function harpsweep.nextcloud_state() is
@@ -287,7 +291,7 @@ begin
 end
 $$;
 comment on function harpsweep.schedule(text, text, text, text, text, int, text) is
-    'Reports that an image has become an orphan; returns the number of its job. choice grace: it is deleted grace_hours from now (null: as the settings say); now: at once; keep: it is not deleted, and open jobs of the app on that daemon become "kept". An open job for the same image is merged with this one, and the later grace wins.';
+    'Reports that an image has become an orphan; returns the number of its job. choice grace: it is deleted grace_hours from now (null: as the settings say); now: at once; keep: it is not deleted, and open jobs of the app on that daemon become "kept". An open job for the same image is merged with this one, and the later grace wins; now ends any.';
 
 create or replace function harpsweep.keep_job(job_id bigint) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp

@@ -67,7 +67,7 @@ begin
                when x.by_run then 'given back'
                when n.lost_claims > o.lost_claims then 'lost'
                when n.end_wanted is distinct from o.end_wanted and n.state = 'claimed' then 'to be ended'
-               when n.orphaned_at <> o.orphaned_at then 'scheduled again'
+               when x.again then 'scheduled again'
                when o.outcome is not null then 'reopened'
                when n.outcome is not null then 'ended'
                when o.state = 'new' and n.choice = o.choice then 'planned'
@@ -84,6 +84,9 @@ begin
                    'taken up at ' || to_char(o.claimed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
                when n.end_wanted is not null then n.end_wanted::text || ': ' || n.hold_reason
                when n.failures > o.failures or n.lost_claims > o.lost_claims then n.last_error
+               -- The row tells of the last one who asked.
+               when x.again and not x.by_run and n.state <> 'claimed' and n.outcome is null then
+                   format('before: %s of app %s, choice %s, by %s', o.event, o.appid, o.choice, o.scheduled_by)
                else n.hold_reason
            end
     from changed as n
@@ -91,9 +94,11 @@ begin
          cross join lateral (
              -- Whoever takes the row from a run takes its token away: never null, else nothing would be told.
              select o.state = 'claimed' and n.state <> 'claimed'
-                    and n.claim_token is not distinct from o.claim_token and n.attempts = o.attempts as by_run) as x
+                    and n.claim_token is not distinct from o.claim_token and n.attempts = o.attempts as by_run,
+                    (n.orphaned_at, n.appid, n.event, n.scheduled_by)
+                    is distinct from (o.orphaned_at, o.appid, o.event, o.scheduled_by) as again) as x
     where (n.state <> 'claimed' or n.lost_claims > o.lost_claims or n.end_wanted is distinct from o.end_wanted)
-      and (n.state <> o.state or n.choice <> o.choice or n.orphaned_at <> o.orphaned_at
+      and (n.state <> o.state or n.choice <> o.choice or x.again
            or n.lost_claims > o.lost_claims or n.end_wanted is distinct from o.end_wanted
            or n.next_at is distinct from o.next_at)
       and not (x.by_run and harpsweep.tells_its_result(n.state, n.claim_token, n.claimed_by))

@@ -27,6 +27,9 @@ set local harpsweep.latest = :'latest';
 
 -- One installation at a time in this database; a second one waits and then finds nothing to do.
 do $$ begin perform pg_advisory_xact_lock(hashtext('harpsweep.install')); end $$;
+-- Whoever reads the tables for long, as a dump does, is not waited for without end: behind a lock that is waited for,
+-- Nextcloud's own events wait as well. Nothing is changed then; try again later.
+set local lock_timeout = '10s';
 
 \ir preflight.sql
 \ir roles.sql

@@ -152,10 +152,21 @@ comment on function harpsweep.deploy_percent(json) is
     'How far the deploy of an app is; 100 is its end.'
 $ddl$,
 $ddl$
+create or replace function harpsweep.host_told(given text) returns text
+language sql immutable
+as $body$
+    select lower(split_part(rtrim($1, '/'), '/', 1)) || substr(rtrim($1, '/'), 1 + length(split_part(rtrim($1, '/'), '/', 1)))
+$body$
+$ddl$,
+$ddl$
+comment on function harpsweep.host_told(text) is
+    'The host of a daemon, spelt in one way: small letters, but for a path behind it, and no / at its end.'
+$ddl$,
+$ddl$
 create or replace function harpsweep.endpoint_told(given_protocol text, given_host text, deploy_config json)
 returns table (protocol text, host text, port text)
 language sql stable
-as $body$ select lower($1), rtrim($2, '/'), $3 #>> '{harp,docker_socket_port}' $body$
+as $body$ select lower($1), harpsweep.host_told($2), $3 #>> '{harp,docker_socket_port}' $body$
 $ddl$,
 $ddl$
 comment on function harpsweep.endpoint_told(text, text, json) is
@@ -185,7 +196,7 @@ as $body$
                     then format('daemon %s deploys by %s, not with Docker', $1, $2)
                 when $4 is null
                     then format('the deploy_config of daemon %s cannot be read', $1)
-                when json_typeof($4 -> 'harp') is distinct from 'object' or ($4 ->> 'harp') ~ '^\s*\{\s*\}\s*$'
+                when json_typeof($4 -> 'harp') is distinct from 'object' or ($4 ->> 'harp') ~ E'^\\s*\\{\\s*\\}\\s*$'
                     then format('daemon %s uses Docker without HaRP', $1)
                 when starts_with($3, '/')
                     then format('daemon %s is a Unix socket, %s: HaRP has an address', $1, $3)
@@ -315,9 +326,9 @@ language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $body$
 begin
     return exists (select from @appconfig@ as c
-                   where c.appid = 'app_api' and c.configkey like 'image\_cleanup\_%')
+                   where c.appid = 'app_api' and c.configkey like E'image\\_cleanup\\_%')
         or exists (select from @jobs@ as j
-                   where j.class = 'OCA\AppAPI\BackgroundJob\OrphanedImageCleanupJob');
+                   where j.class = E'OCA\\AppAPI\\BackgroundJob\\OrphanedImageCleanupJob');
 exception when others then
     return false; -- this is only ever a hint
 end

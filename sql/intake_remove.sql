@@ -16,7 +16,7 @@ begin
                             'exapp_redeployed',
                             'note_intake_error', 'nextcloud_apps', 'nextcloud_daemons', 'note_appapi_job',
                             'appapi_job_gone', 'nextcloud_settings', 'nextcloud_state', 'appapi_cleans_up',
-                            'readable', 'looked_into', 'fingerprint', 'deploy_percent', 'endpoint_told',
+                            'readable', 'looked_into', 'fingerprint', 'deploy_percent', 'endpoint_told', 'host_told',
                             'endpoint_from', 'local_registries', 'daemon_problem', 'read_daemons', 'awaits_look',
                             'changed_apps')
     loop

@@ -159,15 +159,28 @@ as $$
 #variable_conflict use_column
 declare
     flushed int;
+    free    bigint[];
 begin
-    -- Locked in one order everywhere, so that two callers never wait for each other.
-    perform from harpsweep.job as j
-    where j.daemon = freeze_endpoint.daemon and j.finished_at is null
-    order by j.id for update;
+    begin
+        -- Locked in one order everywhere, so that two callers never wait for each other.
+        select array_agg(j.id) into free
+        from (select j.id from harpsweep.job as j
+              where j.daemon = freeze_endpoint.daemon and j.finished_at is null
+              order by j.id for update) as j;
+    exception when lock_not_available then
+        -- Whoever holds one must not keep the others from being told.
+        select array_agg(j.id) into free
+        from (select j.id from harpsweep.job as j
+              where j.daemon = freeze_endpoint.daemon and j.finished_at is null
+              order by j.id for update skip locked) as j;
+        perform harpsweep.note_intake_error(
+            'freeze_endpoint', freeze_endpoint.daemon, '55P03',
+            'somebody holds rows of jobs of this daemon: they were not told that it moved or went away', null);
+    end;
     update harpsweep.job as j
     set protocol = freeze_endpoint.protocol, host = freeze_endpoint.host,
         docker_socket_port = freeze_endpoint.docker_socket_port
-    where j.daemon = freeze_endpoint.daemon and j.finished_at is null and j.host is null;
+    where j.id = any (free) and j.host is null;
     if not freeze_endpoint.flush then
         return 0;
     end if;
@@ -175,8 +188,9 @@ begin
     -- whether cleanup is enabled holds as before.
     update harpsweep.job as j
     set state = 'pending', not_before = least(coalesce(j.not_before, now()), now()), next_at = now(),
-        grace_hours = coalesce(j.grace_hours, 0), hold_reason = null
-    where j.daemon = freeze_endpoint.daemon and j.finished_at is null
+        grace_hours = coalesce(j.grace_hours, 0),
+        hold_reason = format('daemon %s was unregistered: due at once', freeze_endpoint.daemon)
+    where j.id = any (free)
       and j.state in ('new', 'pending') and j.choice <> 'keep';
     get diagnostics flushed = row_count;
     return flushed;
@@ -314,7 +328,7 @@ declare
     message text;
     context text;
     subject text;
-    ours    constant text := 'OCA\AppAPI\BackgroundJob\OrphanedImageCleanupJob';
+    ours    constant text := E'OCA\\AppAPI\\BackgroundJob\\OrphanedImageCleanupJob';
 begin
     if tg_op = 'DELETE' then
         if old.class = ours then
@@ -418,11 +432,12 @@ as $$
 $$;
 
 create or replace function harpsweep.reconcile() returns int
-language plpgsql security definer set search_path = pg_catalog, pg_temp
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s'
 as $$
 declare
-    i harpsweep.exapp_image;
-    n int := 0;
+    i       harpsweep.exapp_image;
+    n       int := 0;
+    context text;
 begin
     for i in
         select e.* from harpsweep.exapp_image as e
@@ -430,8 +445,13 @@ begin
           and not exists (select from harpsweep.nextcloud_apps() as a where a.appid = e.appid)
         order by e.appid for update skip locked
     loop
-        perform harpsweep.exapp_gone(i.appid, i.daemon, null, now());
-        n := n + 1;
+        begin -- one that fails must not keep the others, nor each run, waiting
+            perform harpsweep.exapp_gone(i.appid, i.daemon, null, now());
+            n := n + 1;
+        exception when others then
+            get stacked diagnostics context = pg_exception_context;
+            perform harpsweep.note_intake_error('reconcile', i.appid, sqlstate, sqlerrm, context);
+        end;
     end loop;
     return n;
 end
@@ -440,36 +460,42 @@ create or replace function harpsweep.observed(
     appids text[], daemons text[], fingerprints text[], refs text[], images text[], sizes bigint[],
     containers text[])
 returns table (appid text, what text, job_id bigint)
-language plpgsql security definer set search_path = pg_catalog, pg_temp
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s'
 as $$
 #variable_conflict use_column
 declare
-    o     record;
-    app   record;
-    old   harpsweep.exapp_image;
-    again bigint[];
+    o       record;
+    app     record;
+    old     harpsweep.exapp_image;
+    known   boolean;
+    again   bigint[];
+    context text;
 begin
     for o in
         select u.* from unnest(appids, daemons, fingerprints, refs, images, sizes, containers)
                         as u (appid, daemon, fingerprint, image_ref, image_id, bytes, container)
         order by u.appid
     loop
+    appid := o.appid;
+    job_id := null;
+    -- One that can't be noted, or that somebody holds, must not take the others with it.
+    begin
+        -- The row first: whoever removes the app meanwhile is waited for, and seen by what follows.
+        select i.* into old from harpsweep.exapp_image as i
+        where i.appid = o.appid and i.superseded_at is null
+        for update;
+        known := found;
         select a.version, d.protocol, d.host, d.docker_socket_port into app
         from harpsweep.nextcloud_apps() as a
              join harpsweep.nextcloud_daemons() as d on d.daemon = a.daemon
         where a.appid = o.appid and a.daemon = o.daemon and a.fingerprint = o.fingerprint and a.deploy >= 100;
-        appid := o.appid;
-        job_id := null;
         if not found then
             what := 'changed meanwhile'; -- what was seen may be what was there before
             return next;
             continue;
         end if;
 
-        select i.* into old from harpsweep.exapp_image as i
-        where i.appid = o.appid and i.superseded_at is null
-        for update;
-        what := case when not found then 'new'
+        what := case when not known then 'new'
                      when o.image_ref is null then 'no container'
                      when old.image_ref is null then 'new'
                      -- An ID that was not known before is no other image.
@@ -512,7 +538,17 @@ begin
                 and j.event <> 'manual'
               order by j.id for update) as j;
         perform harpsweep.end_jobs(again, 'cancelled', format('app %s uses this image again', o.appid));
-        return next;
+    exception
+        when lock_not_available or deadlock_detected then
+            what := 'changed meanwhile'; -- somebody is at it: the next run looks again
+            job_id := null;
+        when others then
+            get stacked diagnostics context = pg_exception_context;
+            perform harpsweep.note_intake_error('observed', o.appid, sqlstate, sqlerrm, context);
+            what := 'refused';
+            job_id := null;
+    end;
+    return next;
     end loop;
 end
 $$;
@@ -628,3 +664,9 @@ as $$
     where j.id = any (ids)
     group by j.id
 $$;
+
+-- What was noted while hosts were spelt as they came.
+update harpsweep.job as j set host = harpsweep.host_told(j.host)
+where j.finished_at is null and j.host <> harpsweep.host_told(j.host);
+update harpsweep.exapp_image as i set host = harpsweep.host_told(i.host)
+where i.superseded_at is null and i.host <> harpsweep.host_told(i.host);

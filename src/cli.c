@@ -212,6 +212,10 @@ cli_read_adopt(const struct cli_reader *reader)
         return cli_too_little(reader, "--daemon");
     }
     if ((reader->word_count > 1) == (cli->file != NULL)) {
+        if (cli->file != NULL) {
+            return err_set(reader->err, ERR_USAGE,
+                           "command adopt takes references or --file, not both");
+        }
         return cli_too_little(reader, "image references, or --file with them");
     }
     if (now && (reader->seen & CLI_SEEN(CLI_OPTION_GRACE_HOURS)) != 0) {

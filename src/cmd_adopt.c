@@ -187,9 +187,11 @@ cmd_adopt_print(const struct adopt *adopt)
         table_print(table, stdout, table_terminal_width(stdout));
     }
     table_free(table);
-    (void)printf(
-        "%zu of %zu images are there, up to %s; %s\n", there, adopt->count, table_size(bytes, size),
-        adopt->cli->dry_run ? "nothing was changed (--dry-run)" : "jobs were made for them");
+    (void)printf("%zu of %zu images are there, up to %s; %s\n", there, adopt->count,
+                 table_size(bytes, size),
+                 adopt->cli->dry_run ? "nothing was changed (--dry-run)"
+                 : there == 0        ? "no job was made"
+                                     : "jobs were made for them");
 }
 
 static void

@@ -41,16 +41,12 @@ setup_print_key(const char *sudo, const char *key)
 static void
 setup_print_start(const char *sudo)
 {
-    static const char *const folders[] = {"/etc", "/usr/local/lib", "/usr/lib", "/lib"};
     char *cron = share_path("harpsweep.cron");
-    bool timer = false;
+    char *unit =
+        share_path("../../lib/systemd/system/harpsweep.timer"); /* beside share/harpsweep */
+    bool timer = access("/run/systemd/system", F_OK) == 0 &&
+                 (unit[0] == '/' || access("/etc/systemd/system/harpsweep.timer", F_OK) == 0);
 
-    for (size_t i = 0; i < sizeof folders / sizeof *folders && !timer; i++) {
-        char *unit = mem_printf("%s/systemd/system/harpsweep.timer", folders[i]);
-
-        timer = access("/run/systemd/system", F_OK) == 0 && access(unit, F_OK) == 0;
-        mem_free(unit);
-    }
     if (timer) {
         (void)printf("    %ssystemctl enable --now harpsweep.timer\n", sudo);
     } else if (access("/etc/cron.d/harpsweep", F_OK) == 0) {
@@ -62,6 +58,7 @@ setup_print_start(const char *sudo)
         (void)printf("    %sinstall -m 644 %s /etc/cron.d/harpsweep\n", sudo, word);
         mem_free(word);
     }
+    mem_free(unit);
     mem_free(cron);
 }
 

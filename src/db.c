@@ -11,15 +11,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* For the rest of a transaction: nothing is compiled (JIT). The server compiles what it expects to
- * be dear, as a claim is where a million jobs are due, each time that it is executed: a tenth of a
- * second for a claim that takes a hundredth. */
-#define DB_NOT_COMPILED "select pg_catalog.set_config('jit', 'off', true)"
+/* For the rest of a transaction. Nothing is compiled (JIT): the server compiles what it expects to
+ * be dear, as a claim is where a million jobs are due, each time that it is executed, a tenth of a
+ * second for a claim that takes a hundredth. Names and operators mean the catalog's, whatever
+ * others have put into a schema that comes first. And whoever holds a row is waited for no longer
+ * than this program does: the server would not notice that nobody waits any more, and each further
+ * attempt would wait behind that one, in a session of its own. */
+#define DB_SETTINGS                                                                    \
+    "select pg_catalog.set_config('jit', 'off', true),"                                \
+    " pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),"              \
+    " case when pg_catalog.current_setting('lock_timeout') operator(pg_catalog.=) '0'" \
+    " then pg_catalog.set_config('lock_timeout', '10s', true) end"
 
 /* And one plan of a kept statement serves all its executions. Else the server makes one for each of
  * the first five, which in most runs are all. */
 #define DB_PLAN_ONCE \
-    DB_NOT_COMPILED ", pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)"
+    DB_SETTINGS ", pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)"
 
 /* No step waits for this result. */
 #define DB_NO_STEP DB_STEPS_MAX
@@ -211,17 +218,17 @@ db_send_step(struct db *db, const struct db_step *step, size_t index)
 static bool
 db_send_planning(struct db *db, const struct db_step *steps, size_t count)
 {
-    struct db_step planning = {.sql = DB_NOT_COMPILED, .again = false};
-    bool cheap = true;
+    struct db_step planning = {.sql = DB_SETTINGS, .again = false};
+    bool plain = true;
 
     for (size_t i = 0; i < count; i++) {
-        cheap = cheap && steps[i].cheap;
+        plain = plain && steps[i].plain;
         planning.again = planning.again || steps[i].again;
     }
     if (planning.again && db->kept.allowed) {
         planning.sql = DB_PLAN_ONCE;
     }
-    return cheap || db_send_step(db, &planning, DB_NO_STEP);
+    return plain || db_send_step(db, &planning, DB_NO_STEP);
 }
 
 bool

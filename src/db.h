@@ -77,7 +77,7 @@ struct db_step {
     const char *sql;
     const struct db_args *args; /* NULL: none */
     bool again;                 /* more of the same text will follow; it lives as long as db */
-    bool cheap;                 /* costs less than to say how it is to be planned */
+    bool plain;                 /* as the session is: nothing is set for it */
 };
 
 /* From now on, until the connection ends, the server keeps the statements that are sent again and

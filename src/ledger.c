@@ -5,6 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* How long a look at Nextcloud's tables may take (milliseconds). */
+#define LEDGER_SETUP_MS 30000
+
 /* How long an exchange of several statements may take. */
 #define LEDGER_TIMEOUT_MS 30000
 
@@ -313,10 +316,15 @@ ledger_setup_daemons(struct db *db, const char *prefix, struct db_result **ret_r
                      struct err *err)
 {
     struct db_args args = {.count = 0};
+    /* The search path of the user that Nextcloud connects as leads to its tables. */
+    const struct db_step step = {.sql = SQL_SETUP_DAEMONS, .args = &args, .plain = true};
     bool done;
 
     db_arg_text(&args, prefix);
-    done = db_query(db, SQL_SETUP_DAEMONS, &args, ret_result, err);
+    done = db_exchange(db, &step, 1, LEDGER_SETUP_MS, err);
+    if (done) {
+        *ret_result = db_take(db, 0);
+    }
     db_args_clear(&args);
     return done;
 }

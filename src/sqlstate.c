@@ -15,7 +15,7 @@ sqlstate_kind(const char *state)
         {"40001", ERR_DB_AGAIN}, {"40P01", ERR_DB_AGAIN}, {"55P03", ERR_DB_AGAIN},
         {"57014", ERR_DB_AGAIN}, {"3F000", ERR_SCHEMA},   {"42P01", ERR_SCHEMA},
         {"42703", ERR_SCHEMA},   {"42704", ERR_SCHEMA},   {"42883", ERR_SCHEMA},
-        {"42501", ERR_SCHEMA},
+        {"42501", ERR_SCHEMA},   {"22023", ERR_USAGE}, /* harpsweep's own functions say so */
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {

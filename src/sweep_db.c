@@ -6,9 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Clocks further apart than this end the run (milliseconds). */
-#define SWEEP_CLOCK_MAX_MS 60000
-
 /* Waits between attempts to reach the database again (milliseconds). */
 #define SWEEP_RECONNECT_FIRST_MS 100
 #define SWEEP_RECONNECT_MAX_MS 5000
@@ -85,7 +82,18 @@ sweep_not_recorded(struct sweep *sweep, const struct err *err)
 static void
 sweep_broken(struct sweep *sweep, const struct err *err)
 {
+    bool of_looks =
+        sweep->step_observed >= 0 && err->kind != ERR_DB_LOST && err->kind != ERR_DB_AGAIN;
+
+    if (of_looks && sweep->looks_alone) {
+        sweep_drop_observing(sweep, err);
+    }
     sweep_take_back_others(sweep);
+    if (of_looks) { /* whether it was about one of them is found out */
+        sweep->looks_alone = true;
+        sweep_take_back_results(sweep);
+        return;
+    }
     if (err->kind == ERR_DB_LOST || err->kind == ERR_DB_AGAIN) {
         if (err->kind == ERR_DB_AGAIN && sweep->reconnect_wait_ms > 0 &&
             sweep->recording.count > 0) {
@@ -167,10 +175,14 @@ sweep_db_send(struct sweep *sweep, bool force)
             sweep->step_claim = sweep->step_seen = sweep->step_count = -1;
     if (sweep->hello_due) {
         sweep->step_hello = sweep_add_step(&steps);
-        steps.steps[sweep->step_hello].cheap = true; /* all that most runs ask */
+        steps.steps[sweep->step_hello].plain =
+            true; /* all that most runs ask: to set anything costs more */
         steps.steps[sweep->step_hello].sql = jobs_hello(&steps.args[sweep->step_hello]);
     }
-    if (!sweep->alone) {
+    sweep->looks_alone = sweep->looks_alone && sweep->looked != NULL;
+    if (sweep->looks_alone) {
+        sweep_add_observed(sweep, &steps);
+    } else if (!sweep->alone) {
         sweep_add_confirm(sweep, &steps);
         sweep_add_find(sweep, &steps);
         sweep_add_reconcile(sweep, &steps);
@@ -181,7 +193,7 @@ sweep_db_send(struct sweep *sweep, bool force)
         sweep_add_claim(sweep, &steps);
         sweep_add_seen(sweep, &steps, false);
     }
-    if (sweep_record_is_due(sweep, force, steps.count > 0)) {
+    if (!sweep->looks_alone && sweep_record_is_due(sweep, force, steps.count > 0)) {
         sweep_add_record(sweep, &steps);
     }
     if (steps.count == 0 || (steps.count == 1 && sweep->step_hello >= 0 && sweep->closing)) {
@@ -196,41 +208,6 @@ sweep_db_send(struct sweep *sweep, bool force)
         sweep_broken(sweep, &err);
     }
     sweep_clear_steps(&steps);
-}
-
-static void
-sweep_check_hello(struct sweep *sweep, const struct db_result *result)
-{
-    int64_t now = clock_wall_ms();
-    struct jobs_hello_row hello;
-    struct err err;
-
-    jobs_read_hello(result, &hello);
-    sweep->hello_ok = false;
-    if (hello.schema_version != HARPSWEEP_SCHEMA_VERSION) {
-        (void)err_set(&err, ERR_SCHEMA,
-                      "schema harpsweep has version %" PRId64 ", this program needs version %d",
-                      hello.schema_version, HARPSWEEP_SCHEMA_VERSION);
-        (void)err_hint(&err, hello.schema_version < HARPSWEEP_SCHEMA_VERSION
-                                 ? "upgrade it: psql -f sql/install.sql"
-                                 : "install the harpsweep that belongs to the schema");
-    } else if (hello.clock_ms < sweep->wall_sent_ms - SWEEP_CLOCK_MAX_MS ||
-               hello.clock_ms > now + SWEEP_CLOCK_MAX_MS) {
-        (void)err_set(&err, ERR_CONFIG,
-                      "the clocks of this host and of the database differ by %" PRId64
-                      " s: nothing is deleted",
-                      (hello.clock_ms - now) / 1000);
-        (void)err_hint(&err, "synchronise both with NTP");
-    } else {
-        sweep->hello_ok = true;
-        db_keep(sweep->db, hello.backend, sweep->run.token);
-        sweep->alarm_rang = hello.alarm;
-        sweep->found = sweep->found || (sweep->begin_due && !hello.alarm);
-    }
-    if (!sweep->hello_ok) {
-        sweep_fail(sweep, &err);
-    }
-    sweep->hello_due = sweep->begin_due = false;
 }
 
 static void

@@ -160,10 +160,11 @@ void
 sweep_add_observed(struct sweep *sweep, struct sweep_steps *steps)
 {
     struct jobs_observation observations[SWEEP_OBSERVE_COUNT];
+    const size_t most = sweep->looks_alone ? 1 : SWEEP_OBSERVE_COUNT;
     size_t count = 0;
     int index;
 
-    while (sweep->looked != NULL && count < SWEEP_OBSERVE_COUNT) {
+    while (sweep->looked != NULL && count < most) {
         struct sweep_look *look = sweep->looked;
         bool exists = look->seen.exists;
 
@@ -200,6 +201,17 @@ sweep_observed(struct sweep *sweep, const struct db_result *result)
                  db_text(result, row, JOB));
     }
     for (struct sweep_look *look = sweep->observing; look != NULL; look = look->next) {
+        look->call.daemon->looking--;
+    }
+    sweep_free_list(&sweep->observing);
+}
+
+void
+sweep_drop_observing(struct sweep *sweep, const struct err *err)
+{
+    for (struct sweep_look *look = sweep->observing; look != NULL; look = look->next) {
+        log_error("what app %s on daemon %s runs could not be noted: %s", look->appid,
+                  look->call.daemon->lane.conf->name, err->text);
         look->call.daemon->looking--;
     }
     sweep_free_list(&sweep->observing);

@@ -1,12 +1,17 @@
 /* What there is to do: due work, and what is new in Nextcloud. */
+#include "clock.h"
 #include "jobs.h"
 #include "log.h"
 #include "mem.h"
 #include "nextcloud.h"
 #include "sweep_state.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Clocks further apart than this end the run (milliseconds). */
+#define SWEEP_CLOCK_MAX_MS 60000
 
 void
 sweep_follow(struct sweep *sweep, const struct db_result *settings)
@@ -148,4 +153,39 @@ sweep_learn(struct sweep *sweep, const struct db_result *news, const struct db_r
         (void)err_hint(&err, "psql -v nextcloud=on -f sql/install.sql");
         sweep_fail(sweep, &err);
     }
+}
+
+void
+sweep_check_hello(struct sweep *sweep, const struct db_result *result)
+{
+    int64_t now = clock_wall_ms();
+    struct jobs_hello_row hello;
+    struct err err;
+
+    jobs_read_hello(result, &hello);
+    sweep->hello_ok = false;
+    if (hello.schema_version != HARPSWEEP_SCHEMA_VERSION) {
+        (void)err_set(&err, ERR_SCHEMA,
+                      "schema harpsweep has version %" PRId64 ", this program needs version %d",
+                      hello.schema_version, HARPSWEEP_SCHEMA_VERSION);
+        (void)err_hint(&err, hello.schema_version < HARPSWEEP_SCHEMA_VERSION
+                                 ? "upgrade it: psql -f sql/install.sql"
+                                 : "install the harpsweep that belongs to the schema");
+    } else if (hello.clock_ms < sweep->wall_sent_ms - SWEEP_CLOCK_MAX_MS ||
+               hello.clock_ms > now + SWEEP_CLOCK_MAX_MS) {
+        (void)err_set(&err, ERR_CONFIG,
+                      "the clocks of this host and of the database differ by %" PRId64
+                      " s: nothing is deleted",
+                      (hello.clock_ms - now) / 1000);
+        (void)err_hint(&err, "synchronise both with NTP");
+    } else {
+        sweep->hello_ok = true;
+        db_keep(sweep->db, hello.backend, sweep->run.token);
+        sweep->alarm_rang = hello.alarm;
+        sweep->found = sweep->found || (sweep->begin_due && !hello.alarm);
+    }
+    if (!sweep->hello_ok) {
+        sweep_fail(sweep, &err);
+    }
+    sweep->hello_due = sweep->begin_due = false;
 }

@@ -184,6 +184,8 @@ struct sweep {
     int step_claim;
     int step_seen;
     int step_count;
+    bool looks_alone;   /* an exchange with looks was refused: they are offered one by one, and
+                           nothing else */
     int seen_failures;  /* exchanges with what is known of daemons that the database refused */
     int64_t look_at_ms; /* when a watcher looks again */
     int64_t count_most; /* jobs of a daemon that were counted at most */
@@ -210,6 +212,9 @@ void sweep_end_job(struct sweep *sweep, struct sweep_job *job, enum jobs_action 
                    const char *reason);
 
 /* sweep_news.c */
+
+/* Whether the schema and the clock are as they have to be: else the run ends. */
+void sweep_check_hello(struct sweep *sweep, const struct db_result *result);
 
 /* Act on what the first exchange told: Nextcloud's settings, then its news and the due work. */
 void sweep_follow(struct sweep *sweep, const struct db_result *settings);
@@ -251,6 +256,9 @@ bool sweep_engine_is_seen(const struct sweep *sweep, const struct sweep_daemon *
 void sweep_observed(struct sweep *sweep, const struct db_result *result);
 /* Puts back what an exchange carried that did not happen. */
 void sweep_unobserve(struct sweep *sweep);
+/* The database refuses the looks under way, whatever it is asked: they are told of, and no run of
+ * today notes them. */
+void sweep_drop_observing(struct sweep *sweep, const struct err *err);
 void sweep_free_looks(struct sweep *sweep);
 
 /* sweep_ask.c: the steps of an exchange; each function adds at most one. */

@@ -5,11 +5,13 @@
 --
 -- date_part(), for its arguments have exactly its types; extract() would have all functions of that name tried. Its float8
 -- has as many digits as extra_float_digits says, a numeric has all.
+--
+-- It is asked before search_path is set, and the owner of the database may set that for all: so all names are whole.
 -- Parameters: none.
 -- Result: schema_version int, clock_s numeric (the database's clock, seconds since 1970, with a fraction),
 -- backend int (the process that answers), alarm bool (the jobs and Nextcloud's apps have to be looked at).
 select harpsweep.schema_version() as schema_version,
-       date_part('epoch'::text, now())::numeric as clock_s,
-       pg_backend_pid() as backend,
-       bool_or(a.rings_at <= now()) is not false as alarm -- null: there is none
+       pg_catalog.date_part('epoch'::pg_catalog.text, pg_catalog.now())::pg_catalog.numeric as clock_s,
+       pg_catalog.pg_backend_pid() as backend,
+       pg_catalog.bool_or(a.rings_at operator(pg_catalog.<=) pg_catalog.now()) is not false as alarm -- null: there is none
   from harpsweep.alarm a

@@ -34,7 +34,8 @@ gone as (
            next_at = null,
            lost_claims = 0,
            end_wanted = null,
-           finished_at = now(),
+           -- A server that took over may be a little behind, and what was done was done when it was due.
+           finished_at = greatest(now(), j.not_before),
            http_status = ($7::int[])[r.place],
            bytes_freed = ($8::bigint[])[r.place],
            duration_ms = ($10::bigint[])[r.place],
@@ -54,11 +55,6 @@ gone as (
        and case when j.state = 'claimed' and j.claim_token = ($1::uuid[])[($2::int[])[r.place]]
                      and j.attempts = ($4::int[])[r.place]
                 then true else false end
-       -- Whoever holds one of the rows is waited for, but not until the program gives up: the server would not
-       -- notice that nobody waits any more, and each further attempt would wait behind that one, in a session of its
-       -- own.
-       and (select case when current_setting('lock_timeout') = '0'
-                        then set_config('lock_timeout', '10s', true) is not null else true end)
     returning r.place, j.id, j.state, r.beside
 ),
 counted as materialized (

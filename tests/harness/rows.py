@@ -138,3 +138,10 @@ def back_to(connection, version):
                            " alter index harpsweep.job_log_pkey rename to job_event_pkey;"
                            " alter sequence harpsweep.job_log_id_seq rename to job_event_id_seq")
     connection.execute("delete from harpsweep.migration where version > %s", (version,))
+
+
+def replace_catalog(connection, ddl):
+    """Puts something in the place of PostgreSQL's own, in this database. No search_path leads harpsweep elsewhere."""
+    connection.execute("set allow_system_table_mods = on")
+    connection.execute(ddl)
+    connection.execute("reset allow_system_table_mods")

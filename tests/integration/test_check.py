@@ -8,18 +8,16 @@ import re
 import pytest
 
 from harness.program import Program
+from harness.rows import replace_catalog
 from harness.story import DAEMON, Story
 
 HERE = "harp"  # the daemon of `program`
 
 
-def shift_clock(program, connection, seconds):
-    """The server's clock is that of another schema, found first by its search_path."""
-    connection.execute("create schema shifted")
-    connection.execute("grant usage on schema shifted to public")
-    connection.execute("create function shifted.clock_timestamp() returns timestamptz language sql as"
-                       f" $$select pg_catalog.clock_timestamp() + interval '{seconds} s'$$")
-    program.sections["database"]["conninfo"] += " options='-c search_path=shifted,pg_catalog'"
+def shift_clock(connection, seconds):
+    """The server's clock is ahead: of this database alone."""
+    replace_catalog(connection, "create or replace function pg_catalog.clock_timestamp() returns timestamptz language sql"
+                                f" volatile as $$select timeofday()::timestamptz + interval '{seconds} s'$$")
 
 
 @pytest.mark.parametrize("seconds, code, words", [
@@ -28,7 +26,7 @@ def shift_clock(program, connection, seconds):
     (90, 78, "error    database: its clock is {} s ahead of this host's: runs refuse to delete"),
 ])
 def test_clocks_that_differ(program, connection, seconds, code, words):
-    shift_clock(program, connection, seconds)
+    shift_clock(connection, seconds)
     text = program("check", code=code).out
     assert any(words.format(abs(seconds) + more) in text for more in (-1, 0, 1)), text
 

@@ -327,7 +327,8 @@ class TestPeople:
         ("harpsweep.make_due(1)", ("made due", "new", "pending", 0, "postgres", None, None)),
         ("harpsweep.flush_daemon('harp')", ("made due", "new", "pending", 0, "postgres", None, None)),
         ("harpsweep.cancel_daemon('harp', 'gone')", ("ended", "new", "cancelled", 0, "postgres", None, "gone")),
-        ("harpsweep.schedule('harp', 'app2', 'app:1')", ("scheduled again", "new", "new", 0, "postgres", None, None)),
+        ("harpsweep.schedule('harp', 'app2', 'app:1')", ("scheduled again", "new", "new", 0, "postgres", None,
+                                                          "before: uninstall of app app, choice grace, by postgres")),
     ])
     def test_functions(self, rows_only, call, expected):
         assert schedule(rows_only, choice="grace") == 1
@@ -346,7 +347,8 @@ class TestPeople:
         number = schedule(rows_only)
         claim(rows_only, number)
         assert schedule(rows_only, choice=choice) == number
-        assert events(rows_only, number) == [("scheduled again", "claimed", state, 1, "postgres", None, None)]
+        assert events(rows_only, number) == [("scheduled again", "claimed", state, 1, "postgres", None,
+                                              "before: uninstall of app app, choice now, by postgres")]
 
     def test_opened_again(self, rows_only):
         number = schedule(rows_only)

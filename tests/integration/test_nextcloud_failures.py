@@ -16,42 +16,43 @@ from harness.watch import DAEMON, deploy_and_observe, failures, image, jobs, obs
 
 APPS, GONE, MOVED, REMOVED = ("oc_ex_apps update", "oc_ex_apps delete", "oc_ex_apps_daemons update",
                               "oc_ex_apps_daemons delete")
+SEEN = "observed"
 ALL = {APPS, GONE, MOVED, REMOVED}
 RAISE = """create function public.fail() returns trigger language plpgsql as $$ begin {} end $$;
            create trigger fail before insert or update on harpsweep.job for each row execute function public.fail();"""
 # What is done to harpsweep, the SQLSTATE that it leads to, and the triggers that note it.
 DAMAGES = {
-    "job renamed": ("alter table harpsweep.job rename to away", "42P01", {APPS, GONE, MOVED, REMOVED}),
-    "job dropped": ("drop table harpsweep.job cascade", "42P01", {APPS, GONE, MOVED, REMOVED}),
+    "job renamed": ("alter table harpsweep.job rename to away", "42P01", {SEEN, APPS, GONE, MOVED, REMOVED}),
+    "job dropped": ("drop table harpsweep.job cascade", "42P01", {SEEN, APPS, GONE, MOVED, REMOVED}),
     "exapp_image renamed": ("alter table harpsweep.exapp_image rename to away", None, {APPS, GONE}),
     "exapp_image dropped": ("drop table harpsweep.exapp_image cascade", None, {APPS, GONE}),
-    "nextcloud dropped": ("drop table harpsweep.nextcloud", "42P01", {APPS, GONE}),
+    "nextcloud dropped": ("drop table harpsweep.nextcloud", "42P01", {SEEN, APPS, GONE}),
     "intake_error renamed": ("alter table harpsweep.intake_error rename to away", None, None),
     "intake_error and job dropped": ("drop table harpsweep.intake_error, harpsweep.job cascade", None, None),
     "note_intake_error dropped": ("alter table harpsweep.job rename to away; "
                                   "drop function harpsweep.note_intake_error", None, set()),
     "exapp_gone dropped": ("drop function harpsweep.exapp_gone", "42883", {GONE}),
-    "note_job dropped": ("drop function harpsweep.note_job", "42883", {GONE}),
+    "note_job dropped": ("drop function harpsweep.note_job", "42883", {SEEN, GONE}),
     "freeze_endpoint dropped": ("drop function harpsweep.freeze_endpoint", "42883", {MOVED, REMOVED}),
-    "nextcloud_daemons dropped": ("drop function harpsweep.nextcloud_daemons", "42883", {APPS, GONE}),
+    "nextcloud_daemons dropped": ("drop function harpsweep.nextcloud_daemons", "42883", {SEEN, APPS, GONE}),
     "schema renamed": ("alter schema harpsweep rename to away", None, None),
-    "job revoked": ("revoke all on harpsweep.job from nextcloud", "42501", {APPS, GONE, MOVED, REMOVED}),
-    "exapp_image revoked": ("revoke all on harpsweep.exapp_image from nextcloud", "42501", {APPS, GONE}),
+    "job revoked": ("revoke all on harpsweep.job from nextcloud", "42501", {SEEN, APPS, GONE, MOVED, REMOVED}),
+    "exapp_image revoked": ("revoke all on harpsweep.exapp_image from nextcloud", "42501", {SEEN, APPS, GONE}),
     "intake_error revoked": ("revoke all on harpsweep.intake_error, harpsweep.job from nextcloud", None, set()),
     "everything revoked": ("revoke all on all tables in schema harpsweep from nextcloud;"
                            "revoke all on all functions in schema harpsweep from nextcloud", None, set()),
     "schema revoked": ("revoke all on schema harpsweep from nextcloud", None, set()),
-    "a constraint": ("alter table harpsweep.job add constraint never check (false) not valid", "23514", {APPS, GONE}),
-    "row security": ("alter table harpsweep.job enable row level security, force row level security", "42501", {APPS, GONE}),
+    "a constraint": ("alter table harpsweep.job add constraint never check (false) not valid", "23514", {SEEN, APPS, GONE}),
+    "row security": ("alter table harpsweep.job enable row level security, force row level security", "42501", {SEEN, APPS, GONE}),
     "no more numbers": ("alter table harpsweep.job alter id restart with 9223372036854775807;"
                         "select nextval('harpsweep.job_id_seq')",
-                        "2200H", {APPS, GONE}),
-    "division": (RAISE.format("perform 1 / 0; return new;"), "22012", {APPS, GONE}),
+                        "2200H", {SEEN, APPS, GONE}),
+    "division": (RAISE.format("perform 1 / 0; return new;"), "22012", {SEEN, APPS, GONE}),
     "assertion": (RAISE.format("assert false; return new;"), "P0004", {APPS, GONE}),
     "cancelled": (RAISE.format("raise sqlstate '57014';"), "57014", {APPS, GONE}),
-    "out of memory": (RAISE.format("raise sqlstate '53200';"), "53200", {APPS, GONE}),
+    "out of memory": (RAISE.format("raise sqlstate '53200';"), "53200", {SEEN, APPS, GONE}),
     "recursion": (RAISE.format("insert into harpsweep.job (daemon, appid, image_ref) values ('d', 'a', new.id); return new;"),
-                  "54001", {APPS, GONE}),
+                  "54001", {SEEN, APPS, GONE}),
 }
 
 
@@ -244,7 +245,7 @@ def test_locked_job_of_a_daemon(own_database, shop):
     nextcloud.delete_daemon(DAEMON)
     assert time.monotonic() - started < 1
     other.rollback()
-    assert failures(connection) == [(MOVED, "55P03", DAEMON, 1), (REMOVED, "55P03", DAEMON, 1)]
+    assert failures(connection) == [("freeze_endpoint", "55P03", DAEMON, 2)]
 
 
 def test_the_same_error_at_the_same_time(own_database, shop):

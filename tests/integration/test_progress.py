@@ -11,7 +11,7 @@ import time
 import pytest
 
 from harness.program import PROGRAM
-from harness.rows import one
+from harness.rows import one, replace_catalog
 from harness.standin import Standin
 from harness.terminal import Watched, shown, width
 from test_fleet import Fleet, due
@@ -35,9 +35,9 @@ def slow(program, harp, connection):
 
 
 @pytest.fixture
-def counting(connection, database, worker):
-    """Calls of count(*) in the query that counts what is due, as rows of spy.asked, made by an aggregate that stands
-    before PostgreSQL's own; where spy.refuse has a row, it fails."""
+def counting(connection, worker):
+    """Calls of count(*) in the query that counts what is due, as rows of spy.asked, made by an aggregate in the place of
+    PostgreSQL's own; where spy.refuse has a row, it fails."""
     connection.execute(f"""
         create schema spy;
         create table spy.asked (query text);
@@ -52,10 +52,9 @@ def counting(connection, database, worker):
             end if;
             return n + 1;
         end $$;
-        create aggregate spy.count(*) (sfunc = spy.step, stype = bigint, initcond = 0);
         grant usage on schema spy to {worker};
-        grant select, insert on all tables in schema spy to {worker};
-        alter role {worker} in database {database.name} set search_path = spy, pg_catalog""".replace("%%", "%"))
+        grant select, insert on all tables in schema spy to {worker}""".replace("%%", "%"))
+    replace_catalog(connection, "create or replace aggregate pg_catalog.count(*) (sfunc = spy.step, stype = bigint, initcond = 0)")
     return connection
 
 

@@ -116,7 +116,9 @@ def filled(kind, cluster, template, worker, folder):
     """A program whose database holds one of these; for tests that only read."""
     for database in fresh_database(cluster, template):
         FILL[kind](database.connect())
-        yield Program(folder, cluster.conninfo(database.name, user=worker), "http://127.0.0.1:9")
+        program = Program(folder, cluster.conninfo(database.name, user=worker), "http://127.0.0.1:9")
+        program.sections["daemon:gpu-host"] = {"url": "http://127.0.0.1:9"}
+        yield program
 
 
 @pytest.fixture(scope="module")

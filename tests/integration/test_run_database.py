@@ -10,7 +10,7 @@ import pytest
 from harness.cluster import Cluster
 from harness.pgbouncer import PgBouncer
 from harness.program import Program
-from harness.rows import SCHEMA_VERSION, job, one, set_schema_version
+from harness.rows import SCHEMA_VERSION, job, one, replace_catalog, set_schema_version
 from harness.rows import schedule as schedule_row
 
 
@@ -89,13 +89,10 @@ class TestRefusals:
         assert harp.log() == []
 
     def test_clocks_that_differ(self, program, harp, connection):
-        """The server's clock is that of another schema, found first by its search_path."""
+        """The server's clock is ahead: of this database alone."""
         number = schedule(connection)
-        connection.execute("create schema shifted")
-        connection.execute("grant usage on schema shifted to public")
-        connection.execute("create function shifted.now() returns timestamptz language sql as"
-                           " $$select pg_catalog.now() + interval '90 s'$$")
-        program.sections["database"]["conninfo"] += " options='-c search_path=shifted,pg_catalog'"
+        replace_catalog(connection, "create or replace function pg_catalog.now() returns timestamptz language sql stable"
+                                    " as $$select transaction_timestamp() + interval '90 s'$$")
         run = program("run", code=78)
         assert "the clocks of this host and of the database differ by " in run.err
         row = job(connection, number)

@@ -55,7 +55,7 @@ class TestEndJobs:
         (0, None), (1, "1 of the jobs is being worked on right now and will be kept unless the image is deleted by then: {}"),
         (2, "2 of the jobs are being worked on right now and will be kept unless the image is deleted by then: {}"),
         (10, "10 of the jobs are being worked on right now and will be kept unless the image is deleted by then: {}"),
-        (11, "11 of the jobs are being worked on right now and will be kept unless the image is deleted by then: {}, …")])
+        (11, "11 of the jobs are being worked on right now and will be kept unless the image is deleted by then: {}, ...")])
     def test_what_it_says(self, rows_only, heard, count, text):
         numbers = [due(rows_only, f"app:{n}") for n in range(count)]
         for number in numbers:
@@ -185,7 +185,7 @@ class TestFlushAndCancelDaemon:
 
 
 @pytest.mark.parametrize("given,text", [
-    (None, "null"), ("a'b", "'a''b'"), ("x" * 60, "'" + "x" * 60 + "'"), ("x" * 61, "'" + "x" * 60 + "' … (61 characters)"),
+    (None, "null"), ("a'b", "'a''b'"), ("x" * 60, "'" + "x" * 60 + "'"), ("x" * 61, "'" + "x" * 60 + "' ... (61 characters)"),
     ("a\tb", "'a?b'")])
 def test_shown(rows_only, given, text):
     assert one(rows_only, "select harpsweep.shown(%s::text)", given) == text
