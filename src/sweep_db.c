@@ -161,6 +161,26 @@ sweep_record_is_due(const struct sweep *sweep, bool force, bool along)
             clock_boot_ms() - oldest->ended_ms >= SWEEP_RECORD_MS);
 }
 
+/* All but the greeting and the results. */
+static void
+sweep_add_asked(struct sweep *sweep, struct sweep_steps *steps)
+{
+    sweep->looks_alone = sweep->looks_alone && sweep->looked != NULL;
+    if (sweep->looks_alone) {
+        sweep_add_observed(sweep, steps);
+    } else if (!sweep->alone) {
+        sweep_add_confirm(sweep, steps);
+        sweep_add_find(sweep, steps);
+        sweep_add_reconcile(sweep, steps);
+        sweep_add_observed(sweep, steps);
+        if (sweep->options->watcher != NULL) {
+            sweep_add_count(sweep, steps); /* before the claim, which takes from what it counts */
+        }
+        sweep_add_claim(sweep, steps);
+        sweep_add_seen(sweep, steps, false);
+    }
+}
+
 void
 sweep_db_send(struct sweep *sweep, bool force)
 {
@@ -179,20 +199,7 @@ sweep_db_send(struct sweep *sweep, bool force)
             true; /* all that most runs ask: to set anything costs more */
         steps.steps[sweep->step_hello].sql = jobs_hello(&steps.args[sweep->step_hello]);
     }
-    sweep->looks_alone = sweep->looks_alone && sweep->looked != NULL;
-    if (sweep->looks_alone) {
-        sweep_add_observed(sweep, &steps);
-    } else if (!sweep->alone) {
-        sweep_add_confirm(sweep, &steps);
-        sweep_add_find(sweep, &steps);
-        sweep_add_reconcile(sweep, &steps);
-        sweep_add_observed(sweep, &steps);
-        if (sweep->options->watcher != NULL) {
-            sweep_add_count(sweep, &steps); /* before the claim, which takes from what it counts */
-        }
-        sweep_add_claim(sweep, &steps);
-        sweep_add_seen(sweep, &steps, false);
-    }
+    sweep_add_asked(sweep, &steps);
     if (!sweep->looks_alone && sweep_record_is_due(sweep, force, steps.count > 0)) {
         sweep_add_record(sweep, &steps);
     }

@@ -398,3 +398,28 @@ def test_the_unit_is_confined(installed):
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", checked, checked.parent / "harpsweep.timer"],
                           capture_output=True, text=True, check=False)
     assert "harpsweep" not in done.stderr, done.stderr
+
+
+def test_operators_of_the_database_s_owner_run_for_nobody_else(database, connection, program, harp):
+    """He may put them into public; what superusers read, and runs do, takes the catalog's."""
+    connection.execute("create table public.caught (who text)")
+    connection.execute("grant insert on public.caught to public")
+    for number, (sign, left, right) in enumerate([("<", "double precision", "numeric"), ("*", "bigint", "interval"),
+                                                  ("/", "double precision", "integer"), ("<=", "timestamptz", "timestamptz")]):
+        connection.execute(f"""
+            create function public.trap_{number}(a {left}, b {right}) returns boolean language plpgsql as
+            $$ begin insert into public.caught values (current_user); return true; end $$;
+            create operator public.{sign} (leftarg = {left}, rightarg = {right}, function = public.trap_{number})""")
+    connection.execute(f"alter database {database.name} set search_path = public, pg_catalog")
+    with database.connect() as reader:
+        reader.execute("set search_path = default")
+        reader.execute('select harpsweep.schedule(\'harp\', \'app\', \'app:1\', choice => \'now\')')
+    harp.add_image("app:1")
+    program("run")
+    program("status", code=None)
+    program("list")
+    with database.connect() as reader:
+        reader.execute("set search_path = \"$user\", public")
+        reader.execute("select due, freed from harpsweep.jobs").fetchall()
+        reader.execute("select * from harpsweep.daemon_health").fetchall()
+    assert one(connection, "select count(*) from public.caught") == 0
