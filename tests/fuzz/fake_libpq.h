@@ -92,7 +92,7 @@ static const struct fake_statement {
     {SQL_COUNT_DUE, "TP", false},
     {SQL_LIST_IMAGES, "TTtttipww", false},
     {SQL_PEEK, "PTTTitSw", false},
-    {SQL_PLAN, "PTTTitSTwPPtb", false},
+    {SQL_PLAN, "PTTTitSTwPPtbttp", false},
     {SQL_SCHEDULE, "P", true},
     {SQL_SETTINGS, "TTn", false},
     {SQL_NEWS, "mTtTttpbt", false},

@@ -13,6 +13,7 @@ import asyncio
 import collections
 import json
 import re
+import socket
 import ssl
 import sys
 import time
@@ -407,6 +408,7 @@ class Control:
         self.harp = harp
         self.listen = listen
         self.server = None
+        self.place = None  # keeps the port while it refuses
 
     async def open(self, port):
         host = self.harp.options.host
@@ -422,9 +424,14 @@ class Control:
         if refuse and self.server is not None:
             self.server.close()
             self.server = None
+            # The port stays taken: another stand-in that got it would answer in the place of this one.
+            self.place = socket.socket()
+            self.place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.place.bind((self.harp.options.host, self.listen))
             for task in list(self.harp.connections):
                 task.cancel()
         elif not refuse and self.server is None:
+            self.place.close()
             await self.open(self.listen)
 
     async def act(self, call):
