@@ -3,6 +3,7 @@
 #include "cmd_check_nextcloud.h"
 #include "cmd_check_report.h"
 #include "cmd_psql.h"
+#include "keyfile.h"
 #include "mem.h"
 #include "probe.h"
 #include "sig.h"
@@ -11,11 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Prints HaRP's shared key. appapi-harp is the usual name of its container. */
-#define CMD_CHECK_SHOW_KEY                                                               \
-    "docker inspect appapi-harp --format '{{range .Config.Env}}{{println .}}{{end}}' | " \
-    "sed -n s/^HP_SHARED_KEY=//p"
 
 static const char cmd_check_settings_subject[] = "settings";
 
@@ -95,7 +91,7 @@ cmd_check_fix_daemon(struct check_report *report, const struct conf_daemon *conf
     char *key = psql_shell_word(conf->key_file == NULL ? "" : conf->key_file);
 
     if (strstr(result->reason, "the shared key") != NULL) {
-        check_fix(report, CMD_CHECK_SHOW_KEY " | %sdiff -q - %s", geteuid() == 0 ? "" : "sudo ",
+        check_fix(report, KEYFILE_FROM_HARP " | %sdiff -q - %s", geteuid() == 0 ? "" : "sudo ",
                   key);
     } else if (result->harp_ok) {
         check_fix(report, "docker exec appapi-harp ls /var/run/docker.sock");
@@ -184,7 +180,7 @@ cmd_check_fix_settings(struct check_report *report, const char *path, const stru
         /* Up to the other way that some of them name. */
         check_fix(report, "%s%.*s", prefix, (int)strcspn(err->hint, ","), err->hint);
     } else if (strstr(err->text, ": the key is empty") != NULL) {
-        check_fix(report, CMD_CHECK_SHOW_KEY " | %stee %s >/dev/null", prefix, word);
+        check_fix(report, KEYFILE_FROM_HARP " | %stee %s >/dev/null", prefix, word);
     } else if (access(file, F_OK) == 0 || errno != ENOENT) {
         check_fix_edit(report, file);
     } else if (key == NULL) {

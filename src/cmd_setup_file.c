@@ -112,7 +112,7 @@ setup_read_rest(const char *path)
     if (fd >= 0) {
         (void)close(fd);
     }
-    mem_free(text);
+    mem_wipe_free(text);
     return rest;
 }
 
@@ -126,7 +126,7 @@ setup_is_sample(const char *path)
 
     mem_free(sample_path);
     mem_free(sample);
-    mem_free(settings);
+    mem_wipe_free(settings); /* a password may stand in it */
     return same;
 }
 

@@ -1,5 +1,6 @@
 /* What is left to be done behind setup. */
 #include "cmd_setup.h"
+#include "keyfile.h"
 #include "mem.h"
 #include "share.h"
 
@@ -31,10 +32,7 @@ setup_print_key(const char *sudo, const char *key)
 {
     (void)printf("    %sinstall -m 600 -o " SETUP_ACCOUNT " -g " SETUP_ACCOUNT " /dev/null %s\n",
                  sudo, key);
-    (void)printf(
-        "    docker inspect appapi-harp --format '{{range .Config.Env}}{{println .}}{{end}}' | "
-        "sed -n s/^HP_SHARED_KEY=//p | %stee %s >/dev/null\n",
-        sudo, key);
+    (void)printf("    " KEYFILE_FROM_HARP " | %stee %s >/dev/null\n", sudo, key);
 }
 
 /* What starts runs: the timer, where systemd knows it; else cron. */

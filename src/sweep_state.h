@@ -256,8 +256,8 @@ bool sweep_engine_is_seen(const struct sweep *sweep, const struct sweep_daemon *
 void sweep_observed(struct sweep *sweep, const struct db_result *result);
 /* Puts back what an exchange carried that did not happen. */
 void sweep_unobserve(struct sweep *sweep);
-/* The database refuses the looks under way, whatever it is asked: they are told of, and no run of
- * today notes them. */
+/* The database refuses the looks under way, though nothing else was sent: they are told of and
+ * dropped. */
 void sweep_drop_observing(struct sweep *sweep, const struct err *err);
 void sweep_free_looks(struct sweep *sweep);
 

@@ -30,6 +30,9 @@ fail_exchange(int exchange, enum err_kind kind)
     world.on_exchange = fail_in_turn;
 }
 
+/* Exchanges with looks that were refused. */
+static size_t refused;
+
 static int
 run_begin(void **state)
 {
@@ -306,6 +309,36 @@ test_a_daemon_that_stops(void **state)
     expect_said("seen", 0, 3, "{\"unauthorized\"}");
 }
 
+/* Each exchange that carries a look is refused: which of them it is about is found out, and nothing
+ * else is lost. */
+static enum db_progress
+refuse_looks(int exchange, struct err *err)
+{
+    (void)exchange;
+    if (times_said("observed") > refused) {
+        refused = times_said("observed");
+        (void)err_set(err, ERR_DB, "database: no such name");
+        return DB_BROKEN;
+    }
+    return DB_FINISHED;
+}
+
+static void
+test_looks_that_are_refused(void **state)
+{
+    (void)state;
+    refused = 0;
+    world_add_app("look", "app");
+    (void)world_add_jobs("d", "app:1", 1);
+    world.on_exchange = refuse_looks;
+    assert_true(world_run());
+    assert_int_equal(times_said("observed"), 2);
+    assert_true(
+        logged("error: what app app on daemon d runs could not be noted: database: no such name"));
+    assert_string_equal(world.jobs[0].state, "removed");
+    assert_int_equal(report.exit_code, EXIT_CODE_OK);
+}
+
 static void
 test_a_daemon_that_nobody_knows(void **state)
 {
@@ -490,6 +523,7 @@ main(void)
         RUN_TEST(test_apps_that_are_gone),
         RUN_TEST(test_a_job_that_fails),
         RUN_TEST(test_a_daemon_that_stops),
+        RUN_TEST(test_looks_that_are_refused),
         RUN_TEST(test_a_daemon_that_nobody_knows),
         RUN_TEST(test_a_deploy_beside_a_delete),
         RUN_TEST(test_a_slow_inspect),
