@@ -45,7 +45,9 @@ sweep_release(struct sweep *sweep, struct sweep_job *job, const char *reason)
     char text[640];
 
     if (!entry->gone || sweep->aborting || sweep->failure.kind != ERR_NONE) {
-        sweep->cut_short = sweep->cut_short || sweep->aborting;
+        if (sweep->aborting) {
+            sweep->cut_short = true;
+        }
         sweep_end_job(sweep, job, JOBS_RELEASE, reason);
         return;
     }
@@ -240,9 +242,8 @@ sweep_start_job(struct sweep *sweep, struct sweep_daemon *daemon)
         return true;
     }
     /* Behind the word, and not before it: both have to be young at once. */
-    if (sweep->conf->verify && sweep_deletes_next(job) &&
-        now - job->inspected_ms > SWEEP_INSPECT_MS) {
-        job->phase = SWEEP_INSPECT_REF;
+    if (sweep->conf->verify && now - job->inspected_ms > SWEEP_INSPECT_MS) {
+        job->phase = SWEEP_INSPECT_REF; /* once more, or at last */
     }
     if (!sweep_begin_request(sweep, job, &err)) {
         sweep_end_job(sweep, job, JOBS_RELEASE, err.text);

@@ -329,10 +329,12 @@ test_looks_that_are_refused(void **state)
     (void)state;
     refused = 0;
     world_add_app("look", "app");
+    world_add_app("look", "app2");
     (void)world_add_jobs("d", "app:1", 1);
     world.on_exchange = refuse_looks;
     assert_true(world_run());
-    assert_int_equal(times_said("observed"), 2);
+    assert_int_equal(times_said("observed"), 3); /* both, and then each by itself */
+    assert_true(logged("error: what app app2 on daemon d"));
     assert_true(
         logged("error: what app app on daemon d runs could not be noted: database: no such name"));
     assert_string_equal(world.jobs[0].state, "removed");
