@@ -13,7 +13,7 @@ begin
         where n.nspname = 'harpsweep'
           and p.proname in ('on_exapp', 'on_daemon', 'on_appapi_job', 'news', 'held', 'deploys_beside', 'observed',
                             'reconcile', 'endpoint_of', 'engine_apps', 'freeze_endpoint', 'exapp_gone',
-                            'exapp_redeployed',
+                            'exapp_redeployed', 'note_unseen',
                             'note_intake_error', 'nextcloud_apps', 'nextcloud_daemons', 'note_appapi_job',
                             'appapi_job_gone', 'nextcloud_settings', 'nextcloud_state', 'appapi_cleans_up',
                             'readable', 'looked_into', 'fingerprint', 'deploy_percent', 'endpoint_told', 'host_told',

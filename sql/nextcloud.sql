@@ -34,6 +34,19 @@ $$;
 comment on function harpsweep.note_intake_error(text, text, text, text, text) is
     'Counts a failure of a trigger in harpsweep.intake_error and sets the alarm, or, where that fails too, tells the server''s log. Never raises. Used by the triggers.';
 
+create or replace function harpsweep.note_unseen(
+    daemon text, appid text, event text, at timestamptz, protocol text, host text, docker_socket_port int, reason text)
+returns void
+language sql set search_path = pg_catalog, pg_temp
+as $$
+    insert into harpsweep.job (daemon, appid, image_ref, event, state, orphaned_at, next_at, finished_at, protocol, host,
+                               docker_socket_port, hold_reason)
+    values ($1, $2, '', $3, 'no_ref', $4, null, now(), $5, $6, $7,
+            $8 || '; where one was left: harpsweep adopt --daemon ' || $1 || ' REFERENCE')
+$$;
+comment on function harpsweep.note_unseen(text, text, text, timestamptz, text, text, int, text) is
+    'Makes the final job that says that an image may have been left which nobody saw. Used by the other functions.';
+
 create or replace function harpsweep.exapp_gone(appid text, daemon text, fingerprint text, at timestamptz)
 returns void
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -66,14 +79,11 @@ begin
                                    null, exapp_gone.at, seen.protocol, seen.host, seen.docker_socket_port);
     end if;
     if seen.image_ref is null or seen.fingerprint <> exapp_gone.fingerprint then
-        insert into harpsweep.job (daemon, appid, image_ref, event, state, orphaned_at, next_at, finished_at,
-                                   protocol, host, docker_socket_port, hold_reason)
-        values (exapp_gone.daemon, exapp_gone.appid, '', 'uninstall', 'no_ref', exapp_gone.at, null, now(),
-                d.protocol, d.host, d.docker_socket_port,
-                case when seen.image_ref is null
-                     then 'the app was removed before its image was ever seen'
-                     else 'the app was removed before the image of its last deploy was seen' end
-                || '; where one was left: harpsweep adopt --daemon ' || exapp_gone.daemon || ' REFERENCE');
+        perform harpsweep.note_unseen(
+            exapp_gone.daemon, exapp_gone.appid, 'uninstall', exapp_gone.at, d.protocol, d.host, d.docker_socket_port,
+            case when seen.image_ref is null
+                 then 'the app was removed before its image was ever seen'
+                 else 'the app was removed before the image of its last deploy was seen' end);
     end if;
 end
 $$;
@@ -84,12 +94,8 @@ create or replace function harpsweep.exapp_redeployed(appid text, daemon text, f
 returns void
 language sql set search_path = pg_catalog, pg_temp
 as $$
-    insert into harpsweep.job (daemon, appid, image_ref, event, state, orphaned_at, next_at, finished_at, protocol, host,
-                               docker_socket_port, hold_reason)
-    select d.daemon, $1, '', 'update', 'no_ref', clock_timestamp(), null, now(), d.protocol, d.host,
-           d.docker_socket_port,
-           'the app was deployed anew before the image of its deploy before was seen; where one was left: '
-           || 'harpsweep adopt --daemon ' || d.daemon || ' REFERENCE'
+    select harpsweep.note_unseen(d.daemon, $1, 'update', clock_timestamp(), d.protocol, d.host, d.docker_socket_port,
+                                 'the app was deployed anew before the image of its deploy before was seen')
     from harpsweep.nextcloud_daemons() as d
     where d.daemon = $2
       and d.problem is null
@@ -448,9 +454,15 @@ begin
         begin -- one that fails must not keep the others, nor each run, waiting
             perform harpsweep.exapp_gone(i.appid, i.daemon, null, now());
             n := n + 1;
-        exception when others then
-            get stacked diagnostics context = pg_exception_context;
-            perform harpsweep.note_intake_error('reconcile', i.appid, sqlstate, sqlerrm, context);
+        exception
+            when lock_not_available or deadlock_detected then
+                null; -- somebody is at its job: the next run
+            when transaction_rollback or invalid_transaction_state or insufficient_resources or operator_intervention
+                or system_error or internal_error then
+                raise; -- the server's or the transaction's trouble, and not this app's
+            when others then
+                get stacked diagnostics context = pg_exception_context;
+                perform harpsweep.note_intake_error('reconcile', i.appid, sqlstate, sqlerrm, context);
         end;
     end loop;
     return n;
@@ -476,79 +488,82 @@ begin
                         as u (appid, daemon, fingerprint, image_ref, image_id, bytes, container)
         order by u.appid
     loop
-    appid := o.appid;
-    job_id := null;
-    -- One that can't be noted, or that somebody holds, must not take the others with it.
-    begin
-        -- The row first: whoever removes the app meanwhile is waited for, and seen by what follows.
-        select i.* into old from harpsweep.exapp_image as i
-        where i.appid = o.appid and i.superseded_at is null
-        for update;
-        known := found;
-        select a.version, d.protocol, d.host, d.docker_socket_port into app
-        from harpsweep.nextcloud_apps() as a
-             join harpsweep.nextcloud_daemons() as d on d.daemon = a.daemon
-        where a.appid = o.appid and a.daemon = o.daemon and a.fingerprint = o.fingerprint and a.deploy >= 100;
-        if not found then
-            what := 'changed meanwhile'; -- what was seen may be what was there before
-            return next;
-            continue;
-        end if;
-
-        what := case when not known then 'new'
-                     when o.image_ref is null then 'no container'
-                     when old.image_ref is null then 'new'
-                     -- An ID that was not known before is no other image.
-                     when (old.image_ref, coalesce(old.image_id, o.image_id))
-                          is distinct from (o.image_ref, o.image_id) then 'update'
-                     else 'same' end;
-
-        if what = 'update' then
-            update harpsweep.exapp_image as i
-            set superseded_at = coalesce(i.deployed_at, now()), superseded_by = 'update'
-            where i.id = old.id;
-            if not (select n.notes_jobs from harpsweep.nextcloud as n) then
-                job_id := harpsweep.note_job(
-                    old.daemon, old.appid, old.image_ref, old.image_id, 'update', 'grace', null,
-                    coalesce(old.deployed_at, now()), old.protocol, old.host, old.docker_socket_port);
+        appid := o.appid;
+        job_id := null;
+        -- One that can't be noted, or that somebody holds, must not take the others with it.
+        begin
+            -- The row first: whoever removes the app meanwhile is waited for, and seen by what follows.
+            select i.* into old from harpsweep.exapp_image as i
+            where i.appid = o.appid and i.superseded_at is null
+            for update;
+            known := found;
+            select a.version, d.protocol, d.host, d.docker_socket_port into app
+            from harpsweep.nextcloud_apps() as a
+                 join harpsweep.nextcloud_daemons() as d on d.daemon = a.daemon
+            where a.appid = o.appid and a.daemon = o.daemon and a.fingerprint = o.fingerprint and a.deploy >= 100;
+            if not found then
+                what := 'changed meanwhile'; -- what was seen may be what was there before
+                return next;
+                continue;
             end if;
-        end if;
-        if what in ('new', 'update') and (old.id is null or what = 'update') then
-            insert into harpsweep.exapp_image (appid, daemon, protocol, host, docker_socket_port, version, image_ref,
-                                               image_id, bytes, container, fingerprint)
-            values (o.appid, o.daemon, app.protocol, app.host, app.docker_socket_port, app.version, o.image_ref,
-                    o.image_id, o.bytes, o.container, o.fingerprint)
-            on conflict (appid) where superseded_at is null do nothing; -- another run was faster
-        else
-            update harpsweep.exapp_image as i
-            set daemon = o.daemon, protocol = app.protocol, host = app.host,
-                docker_socket_port = app.docker_socket_port, version = app.version,
-                image_ref = coalesce(o.image_ref, i.image_ref), image_id = coalesce(o.image_id, i.image_id),
-                bytes = coalesce(o.bytes, i.bytes), container = o.container, fingerprint = o.fingerprint,
-                deployed_at = null, seen_at = now()
-            where i.id = old.id;
-        end if;
 
-        -- A job about the image that the app runs now has lost its reason. One about the same image
-        -- under another name has not: held() holds it until the app has moved on.
-        select array_agg(j.id) into again
-        from (select j.id from harpsweep.job as j
-              where j.appid = o.appid and j.daemon = o.daemon and j.finished_at is null
-                and j.image_ref = o.image_ref and coalesce(j.image_id, o.image_id) = o.image_id
-                and j.event <> 'manual'
-              order by j.id for update) as j;
-        perform harpsweep.end_jobs(again, 'cancelled', format('app %s uses this image again', o.appid));
-    exception
-        when lock_not_available or deadlock_detected then
-            what := 'changed meanwhile'; -- somebody is at it: the next run looks again
-            job_id := null;
-        when others then
-            get stacked diagnostics context = pg_exception_context;
-            perform harpsweep.note_intake_error('observed', o.appid, sqlstate, sqlerrm, context);
-            what := 'refused';
-            job_id := null;
-    end;
-    return next;
+            what := case when not known then 'new'
+                         when o.image_ref is null then 'no container'
+                         when old.image_ref is null then 'new'
+                         -- An ID that was not known before is no other image.
+                         when (old.image_ref, coalesce(old.image_id, o.image_id))
+                              is distinct from (o.image_ref, o.image_id) then 'update'
+                         else 'same' end;
+
+            if what = 'update' then
+                update harpsweep.exapp_image as i
+                set superseded_at = coalesce(i.deployed_at, now()), superseded_by = 'update'
+                where i.id = old.id;
+                if not (select n.notes_jobs from harpsweep.nextcloud as n) then
+                    job_id := harpsweep.note_job(
+                        old.daemon, old.appid, old.image_ref, old.image_id, 'update', 'grace', null,
+                        coalesce(old.deployed_at, now()), old.protocol, old.host, old.docker_socket_port);
+                end if;
+            end if;
+            if what in ('new', 'update') and (old.id is null or what = 'update') then
+                insert into harpsweep.exapp_image (appid, daemon, protocol, host, docker_socket_port, version, image_ref,
+                                                   image_id, bytes, container, fingerprint)
+                values (o.appid, o.daemon, app.protocol, app.host, app.docker_socket_port, app.version, o.image_ref,
+                        o.image_id, o.bytes, o.container, o.fingerprint)
+                on conflict (appid) where superseded_at is null do nothing; -- another run was faster
+            else
+                update harpsweep.exapp_image as i
+                set daemon = o.daemon, protocol = app.protocol, host = app.host,
+                    docker_socket_port = app.docker_socket_port, version = app.version,
+                    image_ref = coalesce(o.image_ref, i.image_ref), image_id = coalesce(o.image_id, i.image_id),
+                    bytes = coalesce(o.bytes, i.bytes), container = o.container, fingerprint = o.fingerprint,
+                    deployed_at = null, seen_at = now()
+                where i.id = old.id;
+            end if;
+
+            -- A job about the image that the app runs now has lost its reason. One about the same image
+            -- under another name has not: held() holds it until the app has moved on.
+            select array_agg(j.id) into again
+            from (select j.id from harpsweep.job as j
+                  where j.appid = o.appid and j.daemon = o.daemon and j.finished_at is null
+                    and j.image_ref = o.image_ref and coalesce(j.image_id, o.image_id) = o.image_id
+                    and j.event <> 'manual'
+                  order by j.id for update) as j;
+            perform harpsweep.end_jobs(again, 'cancelled', format('app %s uses this image again', o.appid));
+        exception
+            when lock_not_available or deadlock_detected then
+                what := 'changed meanwhile'; -- somebody is at it: the next run looks again
+                job_id := null;
+            when transaction_rollback or invalid_transaction_state or insufficient_resources or operator_intervention
+                or system_error or internal_error then
+                raise; -- as above
+            when others then
+                get stacked diagnostics context = pg_exception_context;
+                perform harpsweep.note_intake_error('observed', o.appid, sqlstate, sqlerrm, context);
+                what := 'refused';
+                job_id := null;
+        end;
+        return next;
     end loop;
 end
 $$;

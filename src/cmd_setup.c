@@ -345,7 +345,8 @@ setup_run(struct setup *setup, struct err *err)
 {
     const struct cli *cli = setup->cli;
 
-    if (access(cli->config_path, F_OK) == 0 && !cli->force && !setup_is_sample(cli->config_path)) {
+    setup->replaces = cli->force || setup_is_sample(cli->config_path);
+    if (access(cli->config_path, F_OK) == 0 && !setup->replaces) {
         (void)err_set(err, ERR_CONFIG, "%s is there already", cli->config_path);
         return err_hint(err, "'harpsweep check' tells whether it is right; --force replaces it");
     }

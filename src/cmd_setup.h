@@ -21,7 +21,8 @@ struct setup {
     char *prefix;
     char *schema; /* of Nextcloud's tables */
     char *key_file;
-    bool watches; /* AppAPI's tables are there, as far as is known */
+    bool watches;  /* AppAPI's tables are there, as far as is known */
+    bool replaces; /* settings that are there: as --force says, or because they are the sample */
 };
 
 /* A line from the terminal, or standard where that is empty. mem_free() it. False at its end. */
@@ -41,7 +42,7 @@ bool setup_make_folder(const char *path, struct err *err) MUST_CHECK;
 /* Whether the settings there are the sample as a package brings it, which nobody has changed. */
 bool setup_is_sample(const char *path);
 
-/* Writes it. Over a file that is there only with --force, or where it is the sample. */
+/* Writes it. Over a file that is there only where it replaces that. */
 bool setup_write(const struct setup *setup, struct err *err) MUST_CHECK;
 
 /* How the file will be kept: "mode 640, root:harpsweep". */

@@ -137,16 +137,15 @@ setup_write(const struct setup *setup, struct err *err)
     char *text = setup_settings_text(setup, false);
     char *temporary = mem_printf("%s.XXXXXX", path);
     int fd = mkstemp(temporary);
-    bool replaces = setup->cli->force || setup_is_sample(path);
     bool done;
 
     /* A link does not replace a file that is there, whoever made it in between. */
     done = fd >= 0 && setup_fill(fd, text) &&
-           (replaces ? rename(temporary, path) == 0 : link(temporary, path) == 0);
+           (setup->replaces ? rename(temporary, path) == 0 : link(temporary, path) == 0);
     if (!done) {
         (void)err_set(err, ERR_CONFIG, "%s could not be written: %s", path, strerror(errno));
     }
-    if (fd >= 0 && (!done || !replaces)) {
+    if (fd >= 0 && (!done || !setup->replaces)) {
         (void)unlink(temporary);
     }
     mem_wipe_free(text);

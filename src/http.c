@@ -214,17 +214,17 @@ http_wait(struct http *http, int extra_fd, bool extra_write, int64_t timeout_ms,
 {
     int timeout = timeout_ms < 0 ? 0 : timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
     int ended = 0;
-    bool done;
 
     http_look(http, 0);
     /* Requests begun since the last call are sent before anything waits. */
-    done = http_multi_work(http, &ended, err);
-    if (done && ended == 0) {
-        done = http_multi_poll(http, extra_fd, extra_write, timeout, err) &&
-               http_multi_work(http, &ended, err);
+    if (!http_multi_work(http, &ended, err)) {
+        return false;
     }
-    http->seen_ms = clock_boot_ms();
-    return done;
+    if (ended > 0) {
+        return true;
+    }
+    return http_multi_poll(http, extra_fd, extra_write, timeout, err) &&
+           http_multi_work(http, &ended, err);
 }
 
 void

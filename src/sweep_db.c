@@ -195,8 +195,8 @@ sweep_db_send(struct sweep *sweep, bool force)
             sweep->step_claim = sweep->step_seen = sweep->step_count = -1;
     if (sweep->hello_due) {
         sweep->step_hello = sweep_add_step(&steps);
-        steps.steps[sweep->step_hello].plain =
-            true; /* all that most runs ask: to set anything costs more */
+        /* All that most runs ask: to set anything would cost more. */
+        steps.steps[sweep->step_hello].plain = true;
         steps.steps[sweep->step_hello].sql = jobs_hello(&steps.args[sweep->step_hello]);
     }
     sweep_add_asked(sweep, &steps);

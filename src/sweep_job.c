@@ -178,12 +178,15 @@ sweep_job_answered(struct sweep *sweep, struct sweep_job *job, const struct http
     }
 }
 
-/* Until when a delete may be sent on the word that it has. Where to connect takes longer than the
- * word is good for, some time has to be left for that: else no delete would ever be sent. */
+/* Until when the next request may be sent: no longer than the lease allows, and a delete only on
+ * the word that it has. Where to connect takes longer than that is good for, some time has to be
+ * left: else no delete would ever be sent. */
 static int64_t
 sweep_send_by(const struct sweep *sweep, const struct sweep_job *job)
 {
-    return job->confirmed_ms + sweep_word_ms(sweep) + SWEEP_CONNECT_MS;
+    int64_t word = job->confirmed_ms + sweep_word_ms(sweep) + SWEEP_CONNECT_MS;
+
+    return sweep_deletes_next(job) && word < job->start_by_ms ? word : job->start_by_ms;
 }
 
 static bool
@@ -194,10 +197,7 @@ sweep_begin_request(struct sweep *sweep, struct sweep_job *job, struct err *err)
 
     /* Between this look at the clock and the request, the machine may sleep for longer than the
      * lease, and HaRP may take its time to connect. */
-    limits.send_by_ms = job->start_by_ms;
-    if (sweep_deletes_next(job) && sweep_send_by(sweep, job) < limits.send_by_ms) {
-        limits.send_by_ms = sweep_send_by(sweep, job);
-    }
+    limits.send_by_ms = sweep_send_by(sweep, job);
     switch (job->phase) {
     case SWEEP_INSPECT_REF:
         return gateway_begin_inspect(sweep->http, daemon, &limits, job->job.image_ref, &job->call,

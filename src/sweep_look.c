@@ -26,6 +26,14 @@ sweep_free_list(struct sweep_look **list)
     }
 }
 
+/* It waits for its turn, before the others. */
+static void
+sweep_look_push(struct sweep_look *look)
+{
+    look->next = look->call.daemon->looks;
+    look->call.daemon->looks = look;
+}
+
 void
 sweep_add_look(struct sweep_daemon *daemon, const char *appid, const char *fingerprint)
 {
@@ -41,8 +49,7 @@ sweep_add_look(struct sweep_daemon *daemon, const char *appid, const char *finge
     look->appid = mem_strdup(appid);
     look->fingerprint = mem_strdup(fingerprint);
     look->bytes = -1;
-    look->next = daemon->looks;
-    daemon->looks = look;
+    sweep_look_push(look);
     daemon->looking++;
 }
 
@@ -116,8 +123,7 @@ sweep_look_container(struct sweep *sweep, struct sweep_look *look, const struct 
         sweep_look_failed(look, verdict.reason);
     } else if (look->seen.exists && daemon->lane.gate != LANE_STOPPED) {
         look->sizing = true;
-        look->next = daemon->looks;
-        daemon->looks = look;
+        sweep_look_push(look);
     } else {
         sweep_look_ended(sweep, look);
     }
@@ -147,8 +153,7 @@ sweep_look_answered(struct sweep *sweep, struct sweep_look *look, const struct h
         sweep_look_failed(look, "the run had to end");
     } else if (answer->transport == HTTP_LATE) {
         lane_take_abort(&look->call.daemon->lane);
-        look->next = look->call.daemon->looks;
-        look->call.daemon->looks = look;
+        sweep_look_push(look);
     } else if (look->sizing) {
         sweep_look_size(sweep, look, answer);
     } else {
@@ -188,6 +193,15 @@ sweep_add_observed(struct sweep *sweep, struct sweep_steps *steps)
     }
 }
 
+static void
+sweep_end_observing(struct sweep *sweep)
+{
+    for (struct sweep_look *look = sweep->observing; look != NULL; look = look->next) {
+        look->call.daemon->looking--;
+    }
+    sweep_free_list(&sweep->observing);
+}
+
 void
 sweep_observed(struct sweep *sweep, const struct db_result *result)
 {
@@ -200,21 +214,17 @@ sweep_observed(struct sweep *sweep, const struct db_result *result)
                  db_is_null(result, row, JOB) ? "" : ", job of the image before: ",
                  db_text(result, row, JOB));
     }
-    for (struct sweep_look *look = sweep->observing; look != NULL; look = look->next) {
-        look->call.daemon->looking--;
-    }
-    sweep_free_list(&sweep->observing);
+    sweep_end_observing(sweep);
 }
 
 void
 sweep_drop_observing(struct sweep *sweep, const struct err *err)
 {
-    for (struct sweep_look *look = sweep->observing; look != NULL; look = look->next) {
+    for (const struct sweep_look *look = sweep->observing; look != NULL; look = look->next) {
         log_error("what app %s on daemon %s runs could not be noted: %s", look->appid,
                   look->call.daemon->lane.conf->name, err->text);
-        look->call.daemon->looking--;
     }
-    sweep_free_list(&sweep->observing);
+    sweep_end_observing(sweep);
 }
 
 void

@@ -122,6 +122,13 @@ def in_thread(call):
     return thread, result
 
 
+def wait_for(condition, seconds=20):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it never came"
+        time.sleep(0.005)
+
+
 def wait_until_blocked(connection, blocked):
     """Until the other connection waits for a lock: the interleaving is forced, not hoped for."""
     limit = time.monotonic() + 10

@@ -16,7 +16,7 @@ from harness.engine import DockerEngine, EngineError
 from harness.program import PROGRAM, ROOT
 from harness.raw import remove
 from harness.registry import Registry
-from harness.rows import job, one
+from harness.rows import job, one, wait_for
 from harness.rows import schedule as schedule_row
 from harness.standin import Standin
 from test_standin import FREED_0, REFERENCES, SCENARIOS, freed, play
@@ -70,13 +70,6 @@ def result(connection, number):
 
 def make_due(connection, number):
     connection.execute("update harpsweep.job set next_at = now() where id = %s", [number])
-
-
-def wait_for(condition, seconds=10):
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it never came"
-        time.sleep(0.01)
 
 
 class TestOutcomes:

@@ -11,7 +11,7 @@ import time
 import pytest
 from harness.matrix import SOURCES
 from harness.raw import Responder
-from harness.rows import one, schedule
+from harness.rows import one, schedule, wait_for
 
 LOST = ("08000", "08003", "08006", "25006", "57P01", "57P02", "57P03", "57P05")  # another connection is tried
 AGAIN = ("40001", "40P01", "55P03", "57014")  # the same once more
@@ -216,13 +216,6 @@ def of_role(connection, setting):
         yield
     finally:
         connection.execute(f"alter role cron_user reset {setting.partition(' ')[0]}")
-
-
-def wait_for(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)
 
 
 def waiting(connection):

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import fresh_database
 from harness.program import Done, Program
-from harness.rows import job, schedule
+from harness.rows import job, schedule, wait_for
 
 
 class Fleet:
@@ -179,8 +179,7 @@ class TestTheWhole:
         for number, connection in enumerate(connections):
             due(connection, f"app:{number}")
         with Program.start_with(fleet.folder, "run", "--max-instances", 1, "--json") as run:
-            while not harp.log("inspect"):
-                time.sleep(0.01)
+            wait_for(lambda: harp.log("inspect"))
             time.sleep(0.2)
             run.terminate()
             out, _ = run.communicate(timeout=30)

@@ -63,6 +63,17 @@ class TestWhatAppApiQueues:
         assert row["hold_reason"] == "AppAPI deletes the image itself; this job looks afterwards whether it did"
         assert row["host"] is not None
 
+    def test_where_backslashes_are_escapes(self, cluster, program, story, database):
+        """Its class has some, in functions that are made, and called, where standard_conforming_strings is off."""
+        cluster.execute(f'alter database "{database.name}" set standard_conforming_strings = off')
+        cluster.run_file(database.name, "sql/intake_appapi_jobs.sql")
+        with database.connect() as connection:
+            nextcloud = Nextcloud(connection)
+            nextcloud.insert_app("talk")
+            nextcloud.queue_cleanup("talk", REF)
+            assert one(connection, "select count(*) from harpsweep.job where oc_job_id is not null") == 1
+            assert one(connection, "select harpsweep.appapi_cleans_up()")
+
     def test_queued_again_is_due_later(self, program, story, connection):
         story.install("talk", REF)
         program("run")

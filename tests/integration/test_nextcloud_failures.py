@@ -50,7 +50,7 @@ DAMAGES = {
     "division": (RAISE.format("perform 1 / 0; return new;"), "22012", {SEEN, APPS, GONE}),
     "assertion": (RAISE.format("assert false; return new;"), "P0004", {APPS, GONE}),
     "cancelled": (RAISE.format("raise sqlstate '57014';"), "57014", {APPS, GONE}),
-    "out of memory": (RAISE.format("raise sqlstate '53200';"), "53200", {SEEN, APPS, GONE}),
+    "out of memory": (RAISE.format("raise sqlstate '53200';"), "53200", {APPS, GONE}),
     "recursion": (RAISE.format("insert into harpsweep.job (daemon, appid, image_ref) values ('d', 'a', new.id); return new;"),
                   "54001", {SEEN, APPS, GONE}),
 }

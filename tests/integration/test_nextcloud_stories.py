@@ -9,7 +9,7 @@ import pytest
 
 from harness.nextcloud import Nextcloud
 from harness.program import Program
-from harness.rows import an_hour_later, job, one
+from harness.rows import an_hour_later, job, one, wait_for
 from harness.story import DAEMON, Story
 
 V1, V2 = "registry.example/apps/talk:1.0", "registry.example/apps/talk:2.0"
@@ -743,9 +743,7 @@ def test_a_daemon_that_went_and_a_run_that_is_cut_short(program, story, harp, co
     for app in apps[1:]:
         harp.fault(kind="remove", ref=f"registry.example/{app}:1", delay=20)
     with program.start("run") as run:
-        end = time.monotonic() + 20
-        while len(harp.log("remove")) < 5 and time.monotonic() < end:
-            time.sleep(0.01)
+        wait_for(lambda: len(harp.log("remove")) >= 5)
         time.sleep(0.5)
         run.send_signal(signal.SIGTERM)
         time.sleep(0.3)

@@ -344,6 +344,12 @@ class TestRecord:
         assert told_of(rows_only, [TOKEN], [number], [1], ["done"], [final], [200], [5], [None], [3], [0], 24, 7, 20) == [
             (0, 1, "sum", None, None)]
 
+    def test_on_a_server_that_took_over_and_is_a_little_behind(self, rows_only, number):
+        """It was deleted when its grace had ended, by the clock of the server before."""
+        rows_only.execute("update harpsweep.job set not_before = now() + interval '2 s' where id = %s", [number])
+        assert record(rows_only, number, "done", "removed")[0][1] == "recorded"
+        assert one(rows_only, "select finished_at = not_before from harpsweep.job where id = %s", number)
+
     def test_of_nothing_nothing_is_recorded(self, rows_only):
         assert told_of(rows_only, *([[]] * 10), 24, 7, 20) == [(0, 0, "sum", None, None)]
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import fresh_database
 from harness.nextcloud import Nextcloud
 from harness.program import ROOT, Program
-from harness.rows import job, one, schedule
+from harness.rows import job, one, schedule, wait_for
 from harness.watch import deploy_and_observe, image, redeploy, rows
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,13 +67,6 @@ def note(scene, tag, appid="talk_bot", **how):
     """A job for an image that is there."""
     scene.harp.add_image(f"r.example/{appid}:{tag}", size=2_000_000)
     return schedule(scene.connection, DAEMON, appid, f"r.example/{appid}:{tag}", **{"choice": "now", **how})
-
-
-def wait_for(condition, seconds=20):
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it never came"
-        time.sleep(0.02)
 
 
 def test_there_are_ten():

@@ -10,19 +10,12 @@ import pytest
 from harness.cluster import Cluster
 from harness.pgbouncer import PgBouncer
 from harness.program import Program
-from harness.rows import SCHEMA_VERSION, job, one, replace_catalog, set_schema_version
+from harness.rows import SCHEMA_VERSION, job, one, replace_catalog, set_schema_version, wait_for
 from harness.rows import schedule as schedule_row
 
 
 def schedule(connection, image="app:1", **named):
     return schedule_row(connection, daemon="harp", image=image, choice="now", **named)
-
-
-def wait_for(condition, seconds=10):
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it never came"
-        time.sleep(0.01)
 
 
 def backends(connection):

@@ -13,14 +13,7 @@ import time
 import pytest
 
 from harness.program import PROGRAM
-from harness.rows import job, one, schedule
-
-
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
+from harness.rows import job, one, schedule, wait_for
 
 
 def due(connection, image="app:1", daemon="harp", **named):

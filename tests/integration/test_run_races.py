@@ -8,19 +8,12 @@ import time
 
 import pytest
 
-from harness.rows import job, one
+from harness.rows import job, one, wait_for
 from harness.rows import schedule as schedule_row
 
 
 def schedule(connection, image="app:1", **named):
     return schedule_row(connection, daemon="harp", image=image, choice="now", **named)
-
-
-def wait_for(condition, seconds=10):
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it never came"
-        time.sleep(0.01)
 
 
 def expire_leases(connection):
