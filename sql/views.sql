@@ -134,7 +134,7 @@ with open_jobs as (
 select n.daemon,
        case
            when d.paused_until > now() then 'paused'
-           when d.stop is not null then 'stopped'
+           when t.stop is not null then 'stopped'
            when o.oldest_due < now() - interval '15 minutes' then 'late'
            when x.failed > 0 then 'failed jobs'
            when d.answered_at is null then 'not seen yet'
@@ -151,23 +151,25 @@ select n.daemon,
        coalesce(f.bytes_freed_24h, 0)::bigint as bytes_freed_24h,
        d.answered_at,
        d.harp_version,
-       d.stop,
-       d.stopped_since,
-       d.reason,
-       d.hint,
+       t.stop,
+       t.stopped_since,
+       t.reason,
+       t.hint,
        d.paused_until
 from daemons as n
      left join open_jobs as o on o.daemon = n.daemon
      left join failed_jobs as x on x.daemon = n.daemon
      left join finished_jobs as f on f.daemon = n.daemon
      left join harpsweep.daemon as d on d.daemon = n.daemon
+     -- Without work no run goes there: that a trouble has ended would never be known.
+     left join harpsweep.daemon as t on t.daemon = n.daemon and o.open > 0
 order by n.daemon;
 
 comment on view harpsweep.daemon_health is
     'One row per daemon that has open or failed jobs, finished one in the last 24 hours, or was met by a run: is it well, is work waiting?';
 comment on column harpsweep.daemon_health.daemon is 'Name of the daemon.';
 comment on column harpsweep.daemon_health.health is
-    'In a word, the worst that applies: paused (runs leave it alone until paused_until), stopped (the last run with work for it could not go on), late (work is due for more than 15 minutes: does cron run it, is cleanup enabled?), failed jobs (they need a person), not seen yet, ok.';
+    'In a word, the worst that applies: paused (runs leave it alone until paused_until), stopped (it has work, and the last run that tried could not go on), late (work is due for more than 15 minutes: does cron run it, is cleanup enabled?), failed jobs (they need a person), not seen yet, ok.';
 comment on column harpsweep.daemon_health.open is 'Jobs that are not final.';
 comment on column harpsweep.daemon_health.due is 'Open jobs that somebody may act on now; new ones count.';
 comment on column harpsweep.daemon_health.oldest_due is 'Since when the oldest of those is due.';
@@ -180,8 +182,9 @@ comment on column harpsweep.daemon_health.bytes_freed_24h is
     'Sum of the sizes of the images deleted in the last 24 hours: an upper bound.';
 comment on column harpsweep.daemon_health.answered_at is 'When it last answered as HaRP does.';
 comment on column harpsweep.daemon_health.harp_version is 'HaRP''s version as it told it.';
-comment on column harpsweep.daemon_health.stop is 'Kind of the trouble in one word.';
-comment on column harpsweep.daemon_health.stopped_since is 'Since when runs stop it.';
+comment on column harpsweep.daemon_health.stop is
+    'Kind of the trouble in one word, while it has open jobs; what it was before stands in harpsweep.daemon.';
+comment on column harpsweep.daemon_health.stopped_since is 'Since when runs stop at it.';
 comment on column harpsweep.daemon_health.reason is 'The trouble in words.';
 comment on column harpsweep.daemon_health.hint is 'What to do about it.';
 comment on column harpsweep.daemon_health.paused_until is 'Until when runs leave it alone.';

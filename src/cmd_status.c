@@ -43,18 +43,11 @@ cmd_status_add_open(struct status_summary *summary, const struct cmd_session *se
 }
 
 static void
-cmd_status_add_daemon(struct status_summary *summary, const struct cmd_session *session,
-                      const struct db_result *daemons, int row)
+cmd_status_add_daemon(struct status_summary *summary, const struct db_result *daemons, int row)
 {
     int64_t since = 0;
 
     if (db_is_null(daemons, row, LEDGER_DAEMON_STOP)) {
-        return;
-    }
-    /* No run goes to one that is gone and has no job: what stopped it will never be known to have
-     * ended. */
-    if (db_int(daemons, row, LEDGER_DAEMON_OPEN) == 0 &&
-        roster_find(session->roster, db_text(daemons, row, LEDGER_DAEMON_NAME)) == NULL) {
         return;
     }
     summary->stopped++;
@@ -82,7 +75,7 @@ cmd_status_summarize(struct status_view *view)
         summary->failed = db_int(failed, 0, LEDGER_FAILED_ALL);
     }
     for (int row = 0; row < db_rows(daemons); row++) {
-        cmd_status_add_daemon(summary, view->session, daemons, row);
+        cmd_status_add_daemon(summary, daemons, row);
     }
     summary->intake = db_rows(view->status.parts[LEDGER_STATUS_INTAKE]);
     summary->attention = summary->failed > 0 || summary->intake > 0 || summary->stopped > 0 ||

@@ -340,6 +340,7 @@ def test_status_wants_attention_for_failed_jobs(program, connection):
 
 
 def test_status_wants_attention_for_stopped_daemons(program, connection):
+    schedule(connection, DAEMON)
     connection.execute(
         """insert into harpsweep.daemon (daemon, stopped_since, stop, reason, hint)
            values (%s, now(), 'unauthorized', 'HaRP refused the key', 'compare the keys')""",
@@ -351,6 +352,7 @@ def test_status_wants_attention_for_stopped_daemons(program, connection):
 
 
 def test_status_of_a_daemon_that_is_left_alone(program, connection):
+    schedule(connection, DAEMON)
     connection.execute(
         """insert into harpsweep.daemon (daemon, stopped_since, stop, reason, hint, paused_until)
            values (%s, now(), 'unauthorized', 'HaRP refused the key', 'compare the keys', now() + interval '9 min')""",

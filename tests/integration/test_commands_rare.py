@@ -419,12 +419,18 @@ class TestADaemonThatWasStopped:
         harp.refuse(False)
         return number
 
-    def test_one_that_is_gone_needs_nobody(self, program, harp, connection):
-        program("cancel", self.stop(program, harp, connection))
-        program("status", code=1)
-        program.sections["daemon:other"] = program.sections.pop("daemon:harp")
-        program("status")
+    def test_without_work_it_needs_nobody(self, program, harp, connection):
+        """No run would go there and find out that it is well again: the alarm would never end."""
+        number = self.stop(program, harp, connection)
+        assert "daemon harp does not work since" in program("status", code=1).out
+        program("cancel", number)
+        assert "does not work" not in program("status").out
         assert program("status", "--format=nagios").out.startswith("HARPSWEEP OK")
+        [before] = connection.execute("select stop from harpsweep.daemon").fetchone()
+        assert before == "down"
+        schedule(connection, daemon=DAEMON, image="app:2", choice="grace")
+        done = program("status", "--json", code=1).json
+        assert (done["daemons_stopped"], done["daemons"][0]["health"]) == (1, "stopped")
 
     def test_one_that_is_gone_and_has_jobs(self, program, harp, connection):
         self.stop(program, harp, connection)

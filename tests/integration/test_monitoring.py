@@ -18,7 +18,9 @@ DAEMON = "harp"
 HOSTILE = 'a"b\\c\nd|e\x1b[2J\u202e'
 
 
-def stop(connection, daemon=DAEMON, since="2 h", stop_kind="unauthorized"):
+def stop(connection, daemon=DAEMON, since="2 h", stop_kind="unauthorized", has_work=False):
+    if not has_work:
+        schedule(connection, daemon, image="waits:1", choice="grace")  # without work nobody has to know
     connection.execute(
         """insert into harpsweep.daemon (daemon, stopped_since, stop, reason, hint, answered_at, harp_version)
            values (%s, now() - %s::interval, %s, 'HaRP refused the key', 'compare the keys', now(), '0.4.4')""",
@@ -63,9 +65,9 @@ def test_metrics_of_nothing(program):
 
 
 def test_metrics_of_a_bad_day(program, connection):
-    stop(connection)
     fail(connection)
     overdue(connection, "3 h")
+    stop(connection, has_work=True)
     done = schedule(connection, "other", "x", "x:1", choice="now")
     claim(connection, done)
     finish(connection, done, "removed", bytes_freed=2**40 + 1)

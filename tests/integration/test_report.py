@@ -83,6 +83,7 @@ def busy(connection):
     seen(connection, "llm2", 12 * 10**9)
     for number, span in enumerate(("-3 hours", "2 hours", "1 day", "2 days", "5 days", "20 days", None)):
         waits(connection, span, app="llm2" if number % 2 else "talk_bot", image=f"ghcr.io/nextcloud/image:{number}",
+              daemon="gpu-host" if span is None else DAEMON,
               image_id=ID if number % 2 else None,
               reason="deploy of app talk_bot running on this engine since 2 min" if number == 2 else None)
     stop(connection, "gpu-host")
