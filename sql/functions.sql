@@ -31,6 +31,22 @@ $$;
 comment on function harpsweep.readable_span(double precision) is
     'A duration in seconds for people: "45 s", "3 min", "24 h", "5 d". The sign is left out.';
 
+create or replace function harpsweep.readable_size(bytes bigint) returns text
+language sql immutable strict parallel safe
+as $$
+    -- As readable_span() is: exactly these types.
+    select case
+        when bytes < bigint '1000' then bytes::text || text ' B'
+        when bytes < bigint '999950' then round(bytes::numeric / numeric '1000', 1)::text || text ' kB'
+        when bytes < bigint '999950000' then round(bytes::numeric / numeric '1000000', 1)::text || text ' MB'
+        when bytes < bigint '999950000000' then round(bytes::numeric / numeric '1000000000', 1)::text || text ' GB'
+        when bytes < bigint '999950000000000' then round(bytes::numeric / numeric '1000000000000', 1)::text || text ' TB'
+        else round(bytes::numeric / numeric '1000000000000000', 1)::text || text ' PB'
+    end
+$$;
+comment on function harpsweep.readable_size(bigint) is
+    'A size in bytes, 0 or more, for people: "512 B", "1.5 GB". Units of 1000, as Docker and the program tell sizes.';
+
 create or replace function harpsweep.shown(given text) returns text
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$

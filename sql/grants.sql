@@ -15,7 +15,7 @@ grant usage on schema harpsweep to harpsweep_writer, harpsweep_worker, harpsweep
 grant execute on function harpsweep.schema_version()
     to harpsweep_writer, harpsweep_worker, harpsweep_reader;
 -- A view checks its functions against the one who reads it.
-grant execute on function harpsweep.readable_span(double precision)
+grant execute on function harpsweep.readable_span(double precision), harpsweep.readable_size(bigint)
     to harpsweep_writer, harpsweep_worker, harpsweep_reader;
 
 -- Writer: the functions, and no table.

@@ -23,7 +23,7 @@ select j.id,
            extract(epoch from now())::float8 - extract(epoch from j.orphaned_at)::float8) as age,
        harpsweep.readable_span(
            extract(epoch from now())::float8 - extract(epoch from j.finished_at)::float8) || ' ago' as ended,
-       pg_size_pretty(j.bytes_freed) as freed,
+       harpsweep.readable_size(j.bytes_freed) as freed,
        case when j.next_at is null then coalesce(j.hold_reason, j.last_error)
             else concat_ws('; ', j.end_wanted::text || ' when this attempt ends', j.hold_reason, j.last_error)
        end as reason,

@@ -46,7 +46,7 @@ cmd_list_print_table(const struct db_result *result)
 {
     static const struct table_column columns[] = {
         {"ID", TABLE_RIGHT},    {"STATE", TABLE_LEFT}, {"APP", TABLE_LEFT},
-        {"DAEMON", TABLE_LEFT}, {"IMAGE", TABLE_NAME}, {"WHEN", TABLE_LEFT},
+        {"DAEMON", TABLE_LEFT}, {"IMAGE", TABLE_NAME}, {"WHEN", TABLE_WHOLE},
         {"FREED", TABLE_RIGHT}, {"WHY", TABLE_LEFT},
     };
     struct table *table = table_new(columns, sizeof columns / sizeof *columns);

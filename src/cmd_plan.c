@@ -168,8 +168,8 @@ static void
 cmd_plan_print(const struct plan *plan, int64_t days)
 {
     static const struct table_column columns[] = {
-        {"WHEN", TABLE_LEFT},   {"JOB", TABLE_RIGHT},  {"APP", TABLE_LEFT},
-        {"DAEMON", TABLE_LEFT}, {"SIZE", TABLE_RIGHT}, {"OUTCOME", TABLE_LEFT},
+        {"WHEN", TABLE_WHOLE},  {"JOB", TABLE_RIGHT},  {"APP", TABLE_LEFT},
+        {"DAEMON", TABLE_LEFT}, {"SIZE", TABLE_RIGHT}, {"OUTCOME", TABLE_WHOLE},
         {"IMAGE", TABLE_NAME},  {"WHY", TABLE_LEFT},
     };
     struct table *table = table_new(columns, sizeof columns / sizeof *columns);

@@ -1,5 +1,6 @@
 #include "cmd_run.h"
 
+#include "cmd_job.h"
 #include "cmd_metrics.h"
 #include "cmd_session.h"
 #include "cmd_watch.h"
@@ -167,8 +168,8 @@ static void
 cmd_run_print_due(const struct db_result *result)
 {
     static const struct table_column columns[] = {
-        {"job", TABLE_RIGHT},      {"daemon", TABLE_LEFT}, {"app", TABLE_LEFT},
-        {"due since", TABLE_LEFT}, {"image", TABLE_NAME},
+        {"JOB", TABLE_RIGHT},       {"DAEMON", TABLE_LEFT}, {"APP", TABLE_LEFT},
+        {"DUE SINCE", TABLE_WHOLE}, {"IMAGE", TABLE_NAME},
     };
     struct table *table;
 
@@ -178,10 +179,12 @@ cmd_run_print_due(const struct db_result *result)
     }
     table = table_new(columns, sizeof columns / sizeof *columns);
     for (int i = 0; i < db_rows(result); i++) {
+        char moment[CLOCK_LOCAL_SIZE];
+
         table_add(table, db_text(result, i, 0));
         table_add(table, db_text(result, i, 1));
         table_add(table, db_text(result, i, 2));
-        table_add(table, db_text(result, i, 7));
+        table_add(table, cmd_job_moment(db_text(result, i, 7), moment));
         table_add(table, db_text(result, i, 3));
     }
     table_print(table, stdout, table_terminal_width(stdout));

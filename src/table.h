@@ -13,8 +13,9 @@
 struct table;
 
 /* TABLE_NAME stands to the left as well; where it must be cut, it keeps its end, which tells more
- * than its middle: the tag of an image, the number of a host. */
-enum table_align { TABLE_LEFT, TABLE_RIGHT, TABLE_NAME };
+ * than its middle: the tag of an image, the number of a host. TABLE_WHOLE stands to the left and is
+ * not cut, as nothing to the right is: short texts, of which a part would say something else. */
+enum table_align { TABLE_LEFT, TABLE_RIGHT, TABLE_NAME, TABLE_WHOLE };
 
 struct table_column {
     const char *title;

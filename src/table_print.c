@@ -90,7 +90,9 @@ table_widest(const struct table *table, const size_t *widths, const size_t *leas
     size_t widest = table->column_count;
 
     for (size_t i = 0; i < table->column_count; i++) {
-        if (table->columns[i].align != TABLE_RIGHT && widths[i] > least[i] &&
+        enum table_align align = table->columns[i].align;
+
+        if (align != TABLE_RIGHT && align != TABLE_WHOLE && widths[i] > least[i] &&
             (widest == table->column_count || widths[i] >= widths[widest])) {
             widest = i;
         }

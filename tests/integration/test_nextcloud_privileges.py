@@ -14,7 +14,7 @@ WORKER = {
     "cancel": f"{SOME}, 'r'", "cancel_daemon": "'d', 'r'", "changed_apps": "", "deploys_beside": ALL,
     "endpoint_of": "'harp_docker'",
     "flush_daemon": "'d'", "held": f"{ALL}, null, 2, true, true", "keep": "'d', 'a'", "keep_job": SOME, "make_due": SOME,
-    "news": "", "nextcloud_settings": "", "nextcloud_state": "", "readable_span": "1", "reconcile": "", "retry": SOME,
+    "news": "", "nextcloud_settings": "", "nextcloud_state": "", "readable_size": "1", "readable_span": "1", "reconcile": "", "retry": SOME,
     "observed": "'{app}', '{harp_docker}', '{x}', '{r}', '{null}', '{1}', '{running}'",
     "schedule": "'harp_docker', 'a', 'i'", "schema_version": ""}
 OWN = ("changed_apps", "deploys_beside", "endpoint_of", "held", "news", "nextcloud_settings", "nextcloud_state", "observed",

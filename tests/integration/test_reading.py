@@ -48,7 +48,8 @@ def test_no_line_is_wider_than_the_terminal(program, columns):
     assert len(lines) == 5
     assert max(width(line) for line in lines) <= columns
     if columns == 80:
-        assert "..." in lines[4] and "d:4.4.1" in lines[4]  # the tag stays
+        assert "...:4.4.1" in lines[4]  # the tag stays
+        assert "  at the next run  " in lines[1] and "  due in 3 h  " in lines[2]
 
 
 @pytest.mark.usefixtures("rows")

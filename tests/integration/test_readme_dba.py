@@ -93,7 +93,7 @@ def test_why_is_this_image_gone(scene):
     answer = Answer(scene, 1)
     [row] = answer.first
     assert (row["state"], row["daemon"], row["image_ref"], row["event"]) == ("removed", DAEMON, "ghcr.io/nextcloud/talk_bot:1", "uninstall")
-    assert row["image_id"] == number and row["freed"] == "4883 kB" and row["reason"] is None
+    assert row["image_id"] == number and row["freed"] == "5.0 MB" and row["reason"] is None
     assert row["orphaned_at"] <= row["not_before"] <= row["finished_at"]
     claimed_by = one(scene.connection, "select claimed_by from harpsweep.job where id = %s", row["id"])
     assert answer.of("job_id", "what", "from_state", "to_state", "attempt", "who", "http_status") == [
@@ -150,7 +150,7 @@ def test_what_was_reclaimed(scene):
     today, yesterday = one(scene.connection, "select max(finished_at)::date, min(finished_at)::date from harpsweep.job")
     assert one(scene.connection, "select count(distinct state) from harpsweep.job") == 3
     assert Answer(scene, 4).of("day", "daemon", "appid", "images", "freed") == [
-        (today, DAEMON, "talk_bot", 2, "3906 kB"), (today, DAEMON, "other", 1, "1953 kB"), (yesterday, DAEMON, "talk_bot", 1, "1953 kB")]
+        (today, DAEMON, "talk_bot", 2, "4.0 MB"), (today, DAEMON, "other", 1, "2.0 MB"), (yesterday, DAEMON, "talk_bot", 1, "2.0 MB")]
 
 
 def test_what_failed_and_why(scene):

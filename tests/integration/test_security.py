@@ -31,7 +31,7 @@ WRITTEN = ("attempts", "bytes_freed", "claim_token", "claimed_at", "claimed_by",
            "failures", "finished_at", "grace_hours", "hold_reason", "host", "http_status", "last_error", "lost_claims", "next_at",
            "not_before", "protocol", "rechecks", "state")
 MAY = {("schema", "harpsweep", role, "USAGE") for role in (WRITER, WORKER, READER)} | {
-    ("function", name, role, "EXECUTE") for role in (WRITER, WORKER, READER) for name in ("schema_version", "readable_span")} | {
+    ("function", name, role, "EXECUTE") for role in (WRITER, WORKER, READER) for name in ("schema_version", "readable_size", "readable_span")} | {
     ("function", name, role, "EXECUTE") for role in (WRITER, WORKER) for name in CALLS} | {
     ("function", name, WORKER, "EXECUTE") for name in ASKS} | {
     ("relation", name, role, "SELECT") for role in (WORKER, READER) for name in (

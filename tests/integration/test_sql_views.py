@@ -15,6 +15,15 @@ class TestViews:
     def test_readable_span(self, connection, seconds, text):
         assert one(connection, "select harpsweep.readable_span(%s)", seconds) == text
 
+    @pytest.mark.parametrize("size,text", [
+        (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"), (999_949_999, "999.9 MB"),
+        (999_950_000, "1.0 GB"), (12_345_678_901, "12.3 GB"), (999_949_999_999, "999.9 GB"), (999_950_000_000, "1.0 TB"),
+        (999_950_000_000_000, "1.0 PB"),
+        (2**63 - 1, "9223.4 PB"), (None, None)])
+    def test_readable_size(self, connection, size, text):
+        """As the program tells it: see table_size()."""
+        assert one(connection, "select harpsweep.readable_size(%s)", size) == text
+
     def test_jobs(self, connection):
         new = schedule(connection, image="1")
         waiting = schedule(connection, image="2", grace_hours=24)
@@ -28,7 +37,7 @@ class TestViews:
         finish(connection, removed, "removed", bytes_freed=123456789)
         rows = connection.execute("select id, due, age, ended, freed, reason from harpsweep.jobs").fetchall()
         assert rows == [
-            (removed, None, "0 s", "0 s ago", "118 MB", None),
+            (removed, None, "0 s", "0 s ago", "123.5 MB", None),
             (claimed, "being worked on", "0 s", None, None,
              "kept when this attempt ends; asked to keep the image"),
             (due, "since 2 min", "0 s", None, None, "oops"),

@@ -110,6 +110,28 @@ test_table(void **state)
     table_free(NULL);
 }
 
+/* "due in 3..." would be read as hours or days. */
+static void
+test_what_is_whole_is_not_cut(void **state)
+{
+    static const struct table_column columns[] = {{"WHEN", TABLE_WHOLE}, {"WHY", TABLE_LEFT}};
+    struct table *table = table_new(columns, 2);
+
+    (void)state;
+    table_add(table, "due since 12 min");
+    table_add(table, "a reason");
+    assert_table(table, 20,
+                 "WHEN              ..\n"
+                 "due since 12 min  ..\n");
+    table_add(table, "x");
+    table_add(table, "a longer reason than that");
+    assert_table(table, 30,
+                 "WHEN              WHY\n"
+                 "due since 12 min  a reason\n"
+                 "x                 a longer ...\n");
+    table_free(table);
+}
+
 static void
 test_cut_never_splits_a_character(void **state)
 {
@@ -195,6 +217,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_printable),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_what_is_whole_is_not_cut),
         cmocka_unit_test(test_cut_never_splits_a_character),
         cmocka_unit_test(test_the_end_of_a_name_begins_with_a_whole_character),
         cmocka_unit_test(test_the_widest_columns_are_cut),
