@@ -96,7 +96,7 @@ cmd_status_write_json(const struct status_view *view)
     cmd_status_write_rows(&json, "failed_jobs", status->parts[LEDGER_STATUS_FAILED],
                           LEDGER_FAILED_ALL, LEDGER_FAILED_ID);
     cmd_status_write_rows(&json, "daemons", status->parts[LEDGER_STATUS_DAEMONS],
-                          LEDGER_DAEMON_OPEN, LEDGER_DAEMON_BYTES_24H);
+                          LEDGER_DAEMON_OPEN, LEDGER_DAEMON_OVERDUE_S);
     cmd_status_write_rows(&json, "intake_errors", status->parts[LEDGER_STATUS_INTAKE],
                           LEDGER_INTAKE_TIMES, LEDGER_INTAKE_TIMES);
     cmd_status_write_unknown(&json, view);

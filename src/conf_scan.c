@@ -177,7 +177,9 @@ conf_scan_line(struct conf_scan *scan, char *text, int line, struct err *err)
     size_t indent = strspn(text, " \t");
 
     if (strlen(text) > CONF_LINE_MAX) {
-        return conf_line_error(scan, line, err, "longer than 198 bytes");
+        (void)conf_line_error(scan, line, err, "longer than 198 bytes");
+        return err_hint(err, "a connection string can be service=NAME, with the rest in"
+                             " pg_service.conf");
     }
     if (!conf_scan_characters(scan, text, line, err)) {
         return false;

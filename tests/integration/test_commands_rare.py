@@ -431,6 +431,7 @@ class TestADaemonThatWasStopped:
         schedule(connection, daemon=DAEMON, image="app:2", choice="grace")
         done = program("status", "--json", code=1).json
         assert (done["daemons_stopped"], done["daemons"][0]["health"]) == (1, "stopped")
+        assert done["daemons"][0]["overdue_s"] in range(60) and done["daemons"][0]["overdue"].endswith(" s")
 
     def test_one_that_is_gone_and_has_jobs(self, program, harp, connection):
         self.stop(program, harp, connection)

@@ -99,6 +99,28 @@ assert_error(const char *more, const char *message)
     mem_free(text);
 }
 
+/* What somebody has to do, where it is told. */
+static const char *
+hint_of(const char *path)
+{
+    static struct err err;
+    struct conf *conf = NULL;
+
+    memset(&err, 0, sizeof err);
+    assert_false(conf_load(path, &conf, &err));
+    return err.hint;
+}
+
+static void
+assert_hint(const char *more, const char *hint)
+{
+    char *text = complete(more);
+
+    write_text(file_path, text, 0600);
+    mem_free(text);
+    assert_string_equal(hint_of(file_path), hint);
+}
+
 static struct conf *
 load(const char *more)
 {
@@ -262,28 +284,6 @@ test_mistakes(void **state)
     }
 }
 
-/* What somebody has to do, where it is told. */
-static const char *
-hint_of(const char *path)
-{
-    static struct err err;
-    struct conf *conf = NULL;
-
-    memset(&err, 0, sizeof err);
-    assert_false(conf_load(path, &conf, &err));
-    return err.hint;
-}
-
-static void
-assert_hint(const char *more, const char *hint)
-{
-    char *text = complete(more);
-
-    write_text(file_path, text, 0600);
-    mem_free(text);
-    assert_string_equal(hint_of(file_path), hint);
-}
-
 static void
 test_hints(void **state)
 {
@@ -383,6 +383,7 @@ test_a_line_or_section_that_inih_would_cut(void **state)
     mem_free(text);
     text = mem_printf("[cleanup]\nkeep = %sx\n", long_value);
     assert_error(text, ":8: longer than 198 bytes");
+    assert_hint(text, "a connection string can be service=NAME, with the rest in pg_service.conf");
     mem_free(text);
     long_value[49 - strlen("daemon:")] = '\0';
     text = mem_printf("[daemon:%s]\nurl = http://x\n", long_value);
