@@ -29,6 +29,9 @@ begin
                                 and t.tgfoid = to_regproc('harpsweep.' || wanted.function_name));
         execute format('create trigger harpsweep after insert or update or delete on %s for each row'
                        ' execute function harpsweep.%I()', wanted.relation, wanted.function_name);
+        execute format('comment on trigger harpsweep on %s is %L', wanted.relation,
+                       'Tells harpsweep, which deletes images that no app needs any more, what changes here. It fails'
+                       ' no statement: what goes wrong in it stands in harpsweep.intake_error.');
     end loop;
 exception when lock_not_available then
     raise exception 'a table of Nextcloud''s is locked by somebody; nothing was changed'

@@ -72,6 +72,9 @@ def without_comment(connection):
             where t.typnamespace = s.oid and t.typtype in ('e', 'd')
               and coalesce(obj_description(t.oid, 'pg_type'), '') = ''
            union all
+           select 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid, s
+            where p.pronamespace = s.oid and not t.tgisinternal and coalesce(obj_description(t.oid, 'pg_trigger'), '') = ''
+           union all
            select 'role ' || rolname from pg_roles
             where rolname like 'harpsweep%' and shobj_description(oid, 'pg_authid') is null"""
     ).fetchall()

@@ -730,6 +730,36 @@ def test_old_observations_are_pruned_and_those_that_matter_stay(program, story, 
     assert [row[2] for row in story.intake_errors()] == ["new"]
 
 
+def test_nothing_more_is_needed_than_check_asks_for(program, story, connection):
+    """By a user with these privileges alone, of a day in the life, of its history's end, and of the commands."""
+    connection.execute("revoke all on all tables in schema harpsweep from harpsweep_worker, harpsweep_writer, harpsweep_reader;"
+                       "revoke all on all functions in schema harpsweep from harpsweep_worker, harpsweep_writer, harpsweep_reader;"
+                       "revoke update on harpsweep.job from harpsweep_worker;"
+                       "grant execute on function harpsweep.schema_version() to harpsweep_worker; grant select on harpsweep.alarm to harpsweep_worker")
+    checks = program("check", "--json", code=78).json["checks"]
+    for remedy in [check["hint"] for check in checks if "privilege" in check["text"] and check["hint"]]:
+        connection.execute(remedy)
+    assert "has all privileges" in program("check").out
+    program.sections["cleanup"]["history_days"] = "10"
+    for version in ("1", "2"):
+        ref = f"registry.example/apps/talk:{version}"
+        story.install("talk", ref) if version == "1" else story.update("talk", ref, version=version)
+        program("run")
+    connection.execute("update harpsweep.exapp_image set superseded_at = superseded_at - interval '20 days'")
+    connection.execute("select harpsweep.note_intake_error('t', 's', 'c', 'old', 'x')")
+    connection.execute("update harpsweep.intake_error set last_at = now() - interval '11 days'")
+    number = program("schedule", "--daemon", DAEMON, "--app", "x", "nowhere:1", "--json").json["id"]
+    for command in ("keep", "cancel", "now"):
+        other = program("schedule", "--daemon", DAEMON, "--app", "x", f"{command}:1", "--json").json["id"]
+        program(command, other)
+    program("now", number)
+    program("run")
+    assert one(connection, "select count(*) from harpsweep.exapp_image") == 1 and not story.intake_errors()
+    assert job(connection, number)["state"] == "absent"
+    for command in (("list",), ("show", number), ("status",), ("report",), ("observe",), ("plan",), ("run", "--dry-run")):
+        program(*command)
+
+
 def test_a_daemon_that_went_and_a_run_that_is_cut_short(program, story, harp, connection):
     """Its jobs end some day, but what was never sent is no attempt of theirs."""
     program.sections["cleanup"]["max_failures"] = 1
