@@ -355,7 +355,10 @@ sweep_db_finish(struct sweep *sweep)
     const char *lost = sweep->report->worked ? "the run leaves no row"
                                              : "no alarm is set, so that the next run looks again";
     struct sweep_steps steps = {.count = 0};
+    struct err refused = {.kind = ERR_NONE};
     struct err err;
+    int prunes = 0; /* steps, the first ones */
+    int first = 0;
     int tries = 1;
     int index;
 
@@ -364,17 +367,27 @@ sweep_db_finish(struct sweep *sweep)
         return;
     }
     if (sweep->report->worked) {
+        sweep_add_prune(sweep, &steps);
+        prunes = steps.count;
         sweep_add_seen(sweep, &steps, true);
         sweep_add_row(sweep, &steps);
-        sweep_add_prune(sweep, &steps);
     }
     index = sweep_add_step(&steps);
     steps.steps[index].sql = jobs_set_alarm(&steps.args[index]);
-    while (!db_exchange(sweep->db, steps.steps, (size_t)steps.count, SWEEP_FINISH_MS, &err)) {
-        if (err.kind != ERR_DB_AGAIN || tries++ == SWEEP_FINISH_TRIES) {
+    while (!db_exchange(sweep->db, &steps.steps[first], (size_t)(steps.count - first),
+                        SWEEP_FINISH_MS, &err)) {
+        if (first < prunes && (err.kind == ERR_DB || err.kind == ERR_SCHEMA)) {
+            /* A table of somebody's that refers to an old row keeps that row, and nothing else. */
+            first = prunes;
+            refused = err;
+        } else if (err.kind != ERR_DB_AGAIN || tries++ == SWEEP_FINISH_TRIES) {
             log_warning("%s: %s", lost, err.text);
+            refused.kind = ERR_NONE;
             break;
         }
+    }
+    if (refused.kind != ERR_NONE) {
+        log_warning("no old rows are removed: %s", refused.text);
     }
     sweep_clear_steps(&steps);
 }

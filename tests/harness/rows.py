@@ -122,10 +122,10 @@ def in_thread(call):
     return thread, result
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, what="it", seconds=20):
     limit = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < limit, "it never came"
+        assert time.monotonic() < limit, f"{what} never came"
         time.sleep(0.005)
 
 

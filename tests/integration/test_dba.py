@@ -14,7 +14,7 @@ from conftest import Database
 from harness.cluster import Cluster
 from harness.nextcloud import Nextcloud
 from harness.program import Program
-from harness.rows import job, one, schedule
+from harness.rows import job, one, schedule, wait_for
 from harness.trace import triggers
 from harness.watch import deploy_and_observe, image, jobs, rows
 
@@ -34,13 +34,6 @@ def schedule_repeated(connection, reference):
         with contextlib.suppress(psycopg.errors.SerializationFailure):
             return schedule(connection, "harp", image=reference, choice="now")
     raise AssertionError(f"{reference}: 20 times in conflict")
-
-
-def wait_for(condition, what, seconds=20):
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, f"{what}: it never came"
-        time.sleep(0.02)
 
 
 def end(run):
@@ -142,6 +135,25 @@ class TestMaintenance:
         assert jobs(watched, "appid") == []
         assert one(watched, "select harpsweep.reconcile()") == 1
         assert jobs(watched, "appid", "image_id") == [("app", image(1))]
+
+
+class TestATableBesides:
+    def test_that_refers_to_old_jobs(self, program, harp, connection):
+        """It keeps them, which is the DBA's to decide; a run goes on without, leaves its row, and says so."""
+        fill(harp, connection, 1)
+        program("run")
+        connection.execute("update harpsweep.job set finished_at = now() - interval '10 years', not_before = now() - interval '11 years',"
+                           " orphaned_at = now() - interval '12 years'")
+        connection.execute("create table bill (job bigint references harpsweep.job); insert into bill select id from harpsweep.job")
+        fill(harp, connection, 1, first=1)
+        done = program("run")
+        assert "warning: no old rows are removed: database: " in done.err and '"bill"' in done.err
+        assert rows(connection, "select removed from harpsweep.run order by id") == [(1,), (1,)]
+        assert rows(connection, "select count(*) from harpsweep.job where state = 'removed'") == [(2,)]
+        connection.execute("drop table bill")
+        fill(harp, connection, 1, first=2)
+        assert "no old rows" not in program("run").err
+        assert rows(connection, COUNTS) == [(2, 2)]
 
 
 class TestVacuum:

@@ -168,7 +168,8 @@ class TestTheRest:
     def test_end(self, scene, fail, state, kind):
         failed = fail("end", state)
         run = scene.program("run")
-        assert failed() == (5 if kind == "again" else 1)
+        # What is refused may be the removal of old rows: once more without it.
+        assert failed() == {"again": 5, "lost": 1}.get(kind, 2)
         assert f"warning: the run leaves no row: database: told to fail (SQLSTATE {state})" in run.err
         assert states(scene) == {"removed": 5}
         assert scene.asked() == ALL_ASKED

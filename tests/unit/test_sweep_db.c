@@ -648,10 +648,33 @@ test_no_last_words(void **state)
     world.no_reopen = false;
     sweep_db_finish(&sweep);
     assert_int_equal(times_said("finished"), 1);
-    fail_next(ERR_DB);
+    fail_next(ERR_DB_LOST);
     sweep_db_finish(&sweep);
+    assert_int_equal(times_said("finished"), 2);
     assert_true(logged("warning: the run leaves no row: database: trouble"));
     assert_int_equal(world.reopens, 2);
+}
+
+/* Somebody's table that refers to an old row keeps that row, and no other. */
+static void
+test_the_last_words_without_what_is_refused(void **state)
+{
+    const enum err_kind kinds[] = {ERR_DB, ERR_SCHEMA};
+
+    (void)state;
+    report.worked = true;
+    (void)strcpy(daemons[0].lane.version, "0.4.4");
+    for (int i = 0; i < 2; i++) {
+        fail_next(kinds[i]);
+        sweep_db_finish(&sweep);
+        assert_int_equal(times_said("finished"), 2 * i + 2);
+        assert_int_equal(times_said("seen"), 2); /* once, and again because of the failure */
+        assert_int_equal(times_said("alarm"), 2 * i + 2);
+        assert_int_equal(times_said("prune"), i + 1);
+        assert_int_equal(times_said("prune_runs"), i + 1);
+    }
+    assert_false(logged("leaves no row"));
+    assert_true(logged("warning: no old rows are removed: database: trouble"));
 }
 
 static int conflicts;
@@ -719,6 +742,7 @@ main(void)
         SCENE_TEST(test_the_last_words_where_nextcloud_is_watched),
         SCENE_TEST(test_the_note_of_a_run),
         SCENE_TEST(test_no_last_words),
+        SCENE_TEST(test_the_last_words_without_what_is_refused),
         SCENE_TEST(test_the_last_words_once_more),
     };
 
