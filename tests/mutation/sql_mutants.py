@@ -186,7 +186,14 @@ class File:
     def _handles(self, index):
         """Whether this is between WHEN and THEN of an exception handler."""
         place = index if self.tokens[index].text == "when" else self._edge(index, -1, {"when", "then", ";"})
-        return self.tokens[place].text == "when" and self.tokens[place - 1].text == "exception"
+        if self.tokens[place].text != "when":
+            return False
+        before = place - 1
+        if self.tokens[before].text == ";":  # of the handler's later conditions: behind the statements of the one before
+            before = self._edge(before, -1, {"exception", "begin"})
+            while self.tokens[before].text == "exception" and self.tokens[before - 1].text == "raise":
+                before = self._edge(before, -1, {"exception", "begin"})
+        return self.tokens[before].text == "exception"
 
     def _handlers(self, index):
         end = self._edge(index, 1, {"then"})
