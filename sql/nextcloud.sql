@@ -455,7 +455,7 @@ begin
             perform harpsweep.exapp_gone(i.appid, i.daemon, null, now());
             n := n + 1;
         exception
-            when lock_not_available or deadlock_detected then
+            when lock_not_available then
                 null; -- somebody is at its job: the next run
             when transaction_rollback or invalid_transaction_state or insufficient_resources or operator_intervention
                 or system_error or internal_error then
@@ -551,7 +551,7 @@ begin
                   order by j.id for update) as j;
             perform harpsweep.end_jobs(again, 'cancelled', format('app %s uses this image again', o.appid));
         exception
-            when lock_not_available or deadlock_detected then
+            when lock_not_available then
                 what := 'changed meanwhile'; -- somebody is at it: the next run looks again
                 job_id := null;
             when transaction_rollback or invalid_transaction_state or insufficient_resources or operator_intervention

@@ -257,7 +257,7 @@ def test_somebody_holds_the_row_of_a_result_for_long(scene, scene_database):
         wait_for(lambda: scene.harp.log("remove"))
         holder.execute("select from harpsweep.job where image_ref = 'app:0' for update")
         wait_for(lambda: waiting(scene.connection))
-        wait_for(lambda: not waiting(scene.connection), 25)
+        wait_for(lambda: not waiting(scene.connection), seconds=25)
         wait_for(lambda: waiting(scene.connection))
         assert one(scene.connection, "select count(*) from pg_stat_activity where application_name = 'harpsweep'") == 1
         holder.rollback()
@@ -272,7 +272,7 @@ def test_the_other_results_do_not_wait_for_a_row_that_somebody_holds(scene, scen
         run = scene.program.start("run")
         wait_for(lambda: len(scene.harp.log("remove")) == 4)
         holder.execute("select from harpsweep.job where image_ref = 'app:1' for update")
-        wait_for(lambda: states(scene) == {"removed": 4, "claimed": 1}, 20)
+        wait_for(lambda: states(scene) == {"removed": 4, "claimed": 1})
         assert run.poll() is None
         holder.rollback()
         expect_all_removed(scene, run, "55P03")

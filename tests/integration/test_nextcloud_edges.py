@@ -3,6 +3,7 @@ about: what speaks against one must not be said of the other."""
 
 # pylint: disable=missing-function-docstring
 
+import psycopg
 import pytest
 
 from harness.nextcloud import Nextcloud
@@ -695,6 +696,46 @@ class TestWhateverFails:
         undone.execute("alter table oc_jobs rename reserved_at to x")
         undone.execute("insert into oc_jobs (class, argument) values (%s, 'what it is about')", [Nextcloud.CLEANUP if ours else "Other"])
         assert failures(undone) == [("oc_jobs insert", "42703", "what it is about" if ours else None, 1)]
+
+
+class TestOneAppsTrouble:
+    """What fails with one app is noted, and the others go on; but not what is the server's or the transaction's trouble, and
+    would be taken for the app's."""
+
+    @pytest.fixture
+    def gone(self, watched, nextcloud):
+        """Two apps, one of which went unseen, and the end of all that the test does."""
+        for app in ("app", "other"):
+            deploy_and_observe(nextcloud, watched, app)
+        with watched.transaction(force_rollback=True):
+            watched.execute("alter table oc_ex_apps disable trigger harpsweep")
+            watched.execute("delete from oc_ex_apps where appid = 'app'")
+            yield watched
+
+    CALLS = [("exapp_gone", "select harpsweep.reconcile()", "reconcile", 0, 0),
+             ("end_jobs", f"select what from harpsweep.observed(array['other'], array['{DAEMON}'],"
+                          " array[(select fingerprint from harpsweep.exapp_image where appid = 'other')], array['x:1'],"
+                          f" array['{image(1)}'], array[1::bigint], array['running'])", "observed", "refused", "changed meanwhile")]
+
+    @pytest.mark.parametrize("code", ["40001", "40P01", "25006", "53100", "53200", "57P01", "58030", "XX000", "XX001"])
+    @pytest.mark.parametrize("function,call,source,refused,held", CALLS, ids=[call[2] for call in CALLS])
+    def test_what_is_not(self, gone, function, call, source, refused, held, code):  # pylint: disable=unused-argument
+        TestWhateverFails.fails(gone, function, code)
+        with pytest.raises(psycopg.Error) as told, gone.transaction():
+            gone.execute(call)
+        assert told.value.sqlstate == code and failures(gone) == []
+
+    @pytest.mark.parametrize("code", ["23514", "22012", "42501", "P0001"])
+    @pytest.mark.parametrize("function,call,source,refused,held", CALLS, ids=[call[2] for call in CALLS])
+    def test_what_is(self, gone, function, call, source, refused, held, code):  # pylint: disable=unused-argument
+        TestWhateverFails.fails(gone, function, code)
+        assert one(gone, call) == refused
+        assert [row[:2] for row in failures(gone)] == [(source, code)]
+
+    @pytest.mark.parametrize("function,call,source,refused,held", CALLS, ids=[call[2] for call in CALLS])
+    def test_what_somebody_holds(self, gone, function, call, source, refused, held):  # pylint: disable=unused-argument
+        TestWhateverFails.fails(gone, function, "55P03")
+        assert one(gone, call) == held and failures(gone) == []
 
 
 class TestTwoDaemonsOfAnApp:

@@ -202,7 +202,7 @@ class TestSlowReconnect:
             schedule(connection, image=f"app:{number}")
         harp.fault(kind="remove", delay=0.02, effect=True)
         run = program.start("run")
-        wait_for(lambda: len(harp.log("remove")) >= 30, 20)
+        wait_for(lambda: len(harp.log("remove")) >= 30)
         wait_for(lambda: one(connection, "select clock_timestamp() - max(claimed_at) < interval '100 ms' from harpsweep.job"))
         connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'harpsweep'")
         time.sleep(0.7)
