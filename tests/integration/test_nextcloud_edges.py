@@ -264,6 +264,36 @@ class TestExappGone:
         assert jobs(watched, "hold_reason")[0][0].startswith("the app was removed before its image was ever seen")
 
 
+class TestExappRedeployed:
+    """What the deploy before left is unknown, unless that app's latest image was seen of just that deploy."""
+
+    @staticmethod
+    def left(connection, fingerprint):
+        connection.execute("select harpsweep.exapp_redeployed('app', %s, %s)", [DAEMON, fingerprint])
+        return jobs(connection, "daemon", "appid", "event", "state::text")
+
+    UNSEEN = [(DAEMON, "app", "update", "no_ref")]
+
+    def test_one_that_was_seen(self, watched, nextcloud):
+        deploy_and_observe(nextcloud, watched, "app")
+        fingerprint = one(watched, "select fingerprint from harpsweep.exapp_image")
+        assert self.left(watched, fingerprint) == []
+        assert self.left(watched, "another") == self.UNSEEN
+
+    def test_another_app_was_seen(self, watched, nextcloud):
+        deploy_and_observe(nextcloud, watched, "other")
+        assert self.left(watched, one(watched, "select fingerprint from harpsweep.exapp_image")) == self.UNSEEN
+
+    def test_one_that_was_seen_earlier(self, watched, nextcloud):
+        deploy_and_observe(nextcloud, watched, "app")
+        watched.execute("update harpsweep.exapp_image set superseded_at = now(), superseded_by = 'update'")
+        assert self.left(watched, one(watched, "select fingerprint from harpsweep.exapp_image")) == self.UNSEEN
+
+    def test_where_appapi_says_itself_what_is_to_be_deleted(self, watched):
+        watched.execute("update harpsweep.nextcloud set notes_jobs = true")
+        assert self.left(watched, "f") == []
+
+
 class TestOnExapp:
     def test_of_one_of_two_apps(self, watched, nextcloud):
         for n, appid in enumerate(("app", "other"), 1):
