@@ -130,9 +130,9 @@ begin
             where i.appid = new.appid and i.superseded_at is null;
         end if;
         insert into harpsweep.alarm (rings_at) values (now());
-    -- Once for each deploy. From 95 on AppAPI replaces the container; before that there was none of that deploy.
-    elsif tg_op = 'UPDATE'
-          and (old.status ->> 'deploy_start_time') <> (new.status ->> 'deploy_start_time')
+    -- Once for each deploy. From 95 on AppAPI replaces the container; before that there was none of that deploy. Of a new
+    -- row the old one is null.
+    elsif (old.status ->> 'deploy_start_time') <> (new.status ->> 'deploy_start_time')
           and harpsweep.deploy_percent(harpsweep.readable(old.status)) >= 95 then
         perform harpsweep.exapp_redeployed(
             old.appid, old.daemon_config_name,

@@ -238,13 +238,16 @@ def test_locked_end_of_a_deploy(own_database, shop):
 def test_locked_job_of_a_daemon(own_database, shop):
     connection, nextcloud = shop
     nextcloud.delete_app("app")
+    free, of_another = (schedule(connection, daemon, "free", "r/free:1", grace_hours=24) for daemon in (DAEMON, "another"))
     other = own_database.connect(autocommit=False)
-    other.execute("select from harpsweep.job for update")
+    other.execute("select from harpsweep.job where appid = 'app' for update")
     nextcloud.move_daemon(DAEMON, "new")
     started = time.monotonic()
     nextcloud.delete_daemon(DAEMON)
     assert time.monotonic() - started < 1
     other.rollback()
+    assert rows(connection, "select id, host is null, next_at <= now() from harpsweep.job where appid = 'free' order by id") == [
+        (free, False, True), (of_another, True, False)]
     assert failures(connection) == [("freeze_endpoint", "55P03", DAEMON, 2)]
 
 
