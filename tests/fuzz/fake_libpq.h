@@ -116,7 +116,7 @@ static const struct fake_statement {
     {SQL_STATUS_FINISHED, "SPPPP", false},
     {SQL_STATUS_WAITING, "TP", false},
     {SQL_STATUS_FAILED, "PPTTTwt", false},
-    {SQL_STATUS_DAEMONS, "TtPPPPPtwttwttw", false},
+    {SQL_STATUS_DAEMONS, "TtPPPPPptwttwttw", false},
     {SQL_CLAIM, "kdPpSTTiTPttptpp", false},
     {SQL_RECORD, "aPoSt", false},
     {SQL_CONFIRM, "abtp", false},
