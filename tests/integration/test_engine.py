@@ -417,7 +417,7 @@ docker_engine_port = 24000
         run = subprocess.run([PROGRAM, "-c", settings, "run"], capture_output=True, text=True, check=False)
         assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
         rows = psql("-qAtc", "select id, state, daemon, appid, image_ref, bytes_freed, freed, attempts from harpsweep.jobs")
-        assert rows == f"{number}|removed|harp_docker|someapp|someapp:1.0|4321|4321 bytes|1"
+        assert rows == f"{number}|removed|harp_docker|someapp|someapp:1.0|4321|4.3 kB|1"
         assert sorted(engine.images().values()) == [["neighbour:1.0"]]
     finally:
         empty_database.connect().execute("drop role harpsweep")

@@ -43,7 +43,7 @@ def test_the_story(cluster, worker, tmp_path, engine, harp, registry):  # noqa: 
         told = f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, told
         assert re.search(r"new +\| .*hello-world:latest \| at the next run", done.stdout), told
-        assert re.search(r"removed \| .*hello-world:latest \| \d+ bytes +\| \d+ s ago", done.stdout), told
+        assert re.search(r"removed \| .*hello-world:latest \| \d+\.\d kB +\| \d+ s ago", done.stdout), told
         assert engine.images() == {} and engine.containers() == []
 
 
