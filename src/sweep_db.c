@@ -355,7 +355,6 @@ sweep_db_finish(struct sweep *sweep)
     const char *lost = sweep->report->worked ? "the run leaves no row"
                                              : "no alarm is set, so that the next run looks again";
     struct sweep_steps steps = {.count = 0};
-    struct err refused = {.kind = ERR_NONE};
     struct err err;
     int prunes = 0; /* steps, the first ones */
     int first = 0;
@@ -378,16 +377,12 @@ sweep_db_finish(struct sweep *sweep)
                         SWEEP_FINISH_MS, &err)) {
         if (first < prunes && (err.kind == ERR_DB || err.kind == ERR_SCHEMA)) {
             /* A table of somebody's that refers to an old row keeps that row, and nothing else. */
+            log_warning("no old rows are removed: %s", err.text);
             first = prunes;
-            refused = err;
         } else if (err.kind != ERR_DB_AGAIN || tries++ == SWEEP_FINISH_TRIES) {
             log_warning("%s: %s", lost, err.text);
-            refused.kind = ERR_NONE;
             break;
         }
-    }
-    if (refused.kind != ERR_NONE) {
-        log_warning("no old rows are removed: %s", refused.text);
     }
     sweep_clear_steps(&steps);
 }
