@@ -35,7 +35,6 @@ with wanted (kind, name, privilege, columns, needed_for) as (values
     ('view', 'jobs', 'select', null, 'commands'),
     ('view', 'daemon_health', 'select', null, 'commands'),
     ('function', 'readable_span', 'execute', null, 'commands'),
-    ('function', 'readable_size', 'execute', null, 'commands'),
     ('function', 'schedule', 'execute', null, 'commands'),
     ('function', 'make_due', 'execute', null, 'commands'),
     ('function', 'keep_job', 'execute', null, 'commands'),
